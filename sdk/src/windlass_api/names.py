@@ -1,0 +1,151 @@
+"""Names: the group, the labels, and what every object is called.
+
+A name is a function of what it stands for, so that creating twice is harmless and anyone can compute where to look.
+Where a name would get too long or lose something on the way to Kubernetes' alphabet, it carries a hash of the
+original, so that two things never share a name.
+
+Called by the SDK (names of definitions and bundles) and by the operator (names of children). Knows nothing of either.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+GROUP = "windlass.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+CATEGORY = "windlass"
+PLURALS = {"Task": "tasks", "Workflow": "workflows", "Execution": "executions"}
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_EXECUTION = f"{GROUP}/execution"
+LABEL_NODE = f"{GROUP}/node"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_TASK = f"{GROUP}/task"
+LABEL_VERSION = f"{GROUP}/version"
+LABEL_DEFINITION = f"{GROUP}/definition"  # on a ControllerRevision: the Task or Workflow whose spec it keeps
+LABEL_ROLE = f"{GROUP}/role"  # on other objects of the operator's: what they are for, e.g. `closure`
+ANNOTATION_TASK = f"{GROUP}/task"  # on a pod: the Task's name, which may be longer than a label's value
+
+FIELD_MANAGER = "windlass-operator"
+SDK_FIELD_MANAGER = "windlass-sdk"
+
+MAX_NAME = 253  # a DNS subdomain: the name of most objects
+MAX_LABEL = 63  # a DNS label: the name of a pod, the value of a label
+MAX_DERIVED_NAME = 200  # of a definition's name, so that names derived from it fit into MAX_NAME
+
+_DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+_LOOKS_HASHED = re.compile(r"-[0-9a-f]{6}\Z")
+_NOT_IN_LABEL = re.compile(r"[^-a-z0-9]+")
+_NOT_IN_LABEL_VALUE = re.compile(r"[^-_.A-Za-z0-9]+")
+
+
+def plural(kind: str) -> str:
+    """The resource of a kind, as it stands in URLs and in the CRD's name."""
+    return PLURALS[kind]
+
+
+def is_dns_label(text: str) -> bool:
+    """Whether the text may be a node id or the name of a pod."""
+    return len(text) <= MAX_LABEL and _DNS_LABEL.match(text) is not None
+
+
+def is_dns_subdomain(text: str) -> bool:
+    """Whether the text may be the name of an object."""
+    return len(text) <= MAX_NAME and _DNS_SUBDOMAIN.match(text) is not None
+
+
+def canonical_json(obj: Any) -> bytes:
+    """The one spelling of a JSON value: sorted keys, no blanks, ASCII. NaN and infinities are refused (ValueError)."""
+    return json.dumps(obj, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def content_hash(obj: Any) -> str:
+    """Sixteen hex digits which stand for a JSON value, or for bytes as they are."""
+    return _digest(obj if isinstance(obj, bytes) else canonical_json(obj))[:16]
+
+
+def kubernetes_name(python_name: str) -> str:
+    """The object name of a dotted Python name: ``wordcount.count_words`` → ``wordcount.count-words``.
+
+    Different names stay different. What survives the trip is kept readable; a name which loses something (capitals, a
+    leading underscore, a dash of its own, length), or which looks as if it had, ends in six hex digits of its hash.
+    """
+    plain = python_name.replace("_", "-")
+    if (
+        "-" not in python_name
+        and len(plain) <= MAX_DERIVED_NAME
+        and is_dns_subdomain(plain)
+        and not _LOOKS_HASHED.search(plain)
+    ):
+        return plain
+    labels = [_NOT_IN_LABEL.sub("-", label).strip("-") for label in plain.lower().split(".")]
+    readable = ".".join(label for label in labels if label) or "x"
+    return f"{_cut(readable, MAX_DERIVED_NAME - 7)}-{_digest(python_name.encode('utf-8', 'surrogatepass'))[:6]}"
+
+
+def pod_name(execution: str, node: str, attempt: int) -> str:
+    """The pod of an attempt: ``wc-x1-n0-0``.
+
+    Ten hex digits are added where the plain name would be too long for a DNS label, or could be another's as well:
+    a dash in a node id could belong to the execution's name, and a dot has no place in a pod's host name.
+    """
+    plain = f"{execution}-{node}-{attempt}"
+    if "-" not in node and len(plain) <= MAX_LABEL and _DNS_LABEL.match(plain):
+        return plain
+    digest = content_hash([execution, node, attempt])[:10]
+    tail = f"-{attempt}-{digest}"
+    return _cut(f"{execution}-{node}".replace(".", "-"), MAX_LABEL - len(tail)) + tail
+
+
+def revision_name(kind: str, name: str, hash: str) -> str:  # noqa: A002  the word the callers use
+    """The ControllerRevision which keeps one spec of a Task or Workflow."""
+    return _bounded(f"{kind.lower()}-{name}-{hash}", MAX_NAME)
+
+
+def closure_name(hash: str) -> str:  # noqa: A002  the word the callers use
+    """The ConfigMap which holds everything that executions of one definition need, pinned."""
+    return f"closure-{hash}"
+
+
+def code_name(hash: str) -> str:  # noqa: A002  the word the callers use
+    """The ConfigMap of a code bundle, as the SDK emits it."""
+    return f"code-{hash}"
+
+
+def pinned_code_name(name: str) -> str:
+    """The operator's own copy of a code bundle's ConfigMap, which outlives the author's object."""
+    return _bounded(f"pinned-{name}", MAX_NAME)
+
+
+def value_name(execution: str, hash: str) -> str:  # noqa: A002  the word the callers use
+    """The ConfigMap of a value that is too large to stand in a pod's environment."""
+    return _bounded(f"{execution}-value-{hash}", MAX_NAME)
+
+
+def label_value(text: str) -> str:
+    """The text as a label's value: itself where it may be one, else readable and hashed."""
+    plain = _NOT_IN_LABEL_VALUE.sub("-", text).strip("-_.")
+    if plain == text and len(text) <= MAX_LABEL:
+        return text
+    return f"{plain[: MAX_LABEL - 11].rstrip('-_.') or 'x'}-{content_hash(text)[:10]}"
+
+
+def _bounded(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return f"{_cut(text, limit - 17)}-{content_hash(text)}"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text[:limit].rstrip("-.")
+
+
+def _digest(data: bytes) -> str:
+    import hashlib  # noqa: PLC0415  it loads OpenSSL (7 ms), which a pod rarely needs
+
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,557 @@
+"""Types: compact expressions for what flows between tasks, and plain JSON values checked against them.
+
+    any   none   bool   int   float   str   struct
+    list[T]   dict[str, T]   optional[T]   union[A, B]          `list` and `dict` alone hold anything
+
+A `struct` is a JSON object. What it looks like may be said by a JSON Schema beside the type (`schema`), which
+describes the whole value: that of `list[struct]` is a schema of a list. (Where the type is a list or a dict and the
+schema plainly that of an object with properties, it is taken as the schema of the struct inside.) Of JSON Schema these
+keywords are checked, others are notes to the reader: type, enum, const, properties, required, additionalProperties,
+items, prefixItems, anyOf, oneOf, allOf, and `$ref` into `$defs`.
+
+Values are plain JSON. A bool is not an int. An int is a value of `float`, for JSON does not tell 3.0 from 3, yet the
+type `int` is not assignable to `float`. What is not finite travels as the text "NaN", "Infinity" or "-Infinity".
+
+The SDK spells types, `validation` checks wiring with them before anything runs, and the runtime and the operator check
+values. This module knows no Python annotations: that is the SDK's part.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from windlass_api.findings import Finding, did_you_mean, field_path
+
+Schema = Mapping[str, Any]
+PathStep = str | int
+
+NON_FINITE = ("NaN", "Infinity", "-Infinity")
+MAX_DEPTH = 32
+
+_SCALARS = ("any", "none", "bool", "int", "float", "str", "struct")
+_CONTAINERS = ("list", "dict", "optional", "union")
+_TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>[\[\],])|(?P<end>\Z))")
+
+
+class TypeSyntaxError(ValueError):
+    """The text is no type expression."""
+
+    def __init__(self, message: str, position: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.position = position
+
+
+class PathError(LookupError):
+    """A type has no such part."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Type(NamedTuple):
+    """A type. `args`: the item of a list, (str, value) of a dict, what is optional, the members of a union."""
+
+    name: str
+    args: tuple[Type, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name + (f"[{', '.join(str(arg) for arg in self.args)}]" if self.args else "")
+
+
+ANY = Type("any")
+NONE = Type("none")
+BOOL = Type("bool")
+INT = Type("int")
+FLOAT = Type("float")
+STR = Type("str")
+STRUCT = Type("struct")
+
+
+def list_of(item: Type) -> Type:
+    """The type of a list."""
+    return Type("list", (item,))
+
+
+def dict_of(value: Type) -> Type:
+    """The type of a dict; its keys are texts."""
+    return Type("dict", (STR, value))
+
+
+def optional_of(some: Type) -> Type:
+    """The type of what may be null."""
+    return Type("optional", (some,))
+
+
+def union_of(members: Sequence[Type]) -> Type:
+    """The type of what is one of the members: flat, without repetition, and the member itself where there is one."""
+    flat = tuple(dict.fromkeys(inner for member in members for inner in alternatives(member)))
+    if len(flat) == 1:
+        return flat[0]
+    if len(flat) == 2 and NONE in flat:
+        return optional_of(flat[0] if flat[1] == NONE else flat[1])
+    return Type("union", flat)
+
+
+def alternatives(of: Type) -> tuple[Type, ...]:
+    """The types of which a value has one: the members of a union or optional, taken apart; else the type itself."""
+    if of.name == "optional":
+        return (*alternatives(of.args[0]), NONE)
+    if of.name == "union":
+        return tuple(inner for member in of.args for inner in alternatives(member))
+    return (of,)
+
+
+def admits_null(of: Type) -> bool:
+    """Whether null is one of the values that the type names. (`any` takes null, but does not name it.)"""
+    return NONE in alternatives(of)
+
+
+def parse_type(text: str) -> Type:
+    """The type that the text spells. Raises TypeSyntaxError, which says where and what there could be."""
+    parser = _Parser(text)
+    parsed = parser.type(depth=0)
+    parser.expect_end()
+    return parsed
+
+
+def check_value(value: Any, type: Type, schema: Schema | None = None, path: str = "") -> list[Finding]:  # noqa: A002  the plain word
+    """What is wrong with the value, as findings below `path` with the reason TypeMismatch; nothing where it fits."""
+    return list(_CHECKS[type.name](value, type, schema, path))
+
+
+def assignable(source: Type, target: Type) -> bool:
+    """Whether every value of `source` may go where `target` is expected. `any`, on either side, is left to run time."""
+    if ANY in (source, target) or source == target:
+        return True
+    sources, targets = alternatives(source), alternatives(target)
+    if len(sources) > 1 or len(targets) > 1:
+        return all(any(assignable(one, other) for other in targets) for one in sources)
+    source, target = sources[0], targets[0]
+    if {source.name, target.name} == {"struct", "dict"}:
+        return source.name == "dict" or target.args[1] == ANY
+    return source.name == target.name and all(map(assignable, source.args, target.args))
+
+
+def descend(type: Type, schema: Schema | None, path: Sequence[PathStep]) -> tuple[Type, Schema | None]:  # noqa: A002  the plain word
+    """The type and schema of a part. Raises PathError where no value of the type can have that part."""
+    for step in path:
+        type, schema = _part(type, schema, step)  # noqa: A001  the plain word
+    return type, schema
+
+
+def type_of_schema(schema: Schema) -> Type:
+    """The type of what a JSON Schema describes, as narrow as expressions can be."""
+    return _type_of_schema(schema, schema, depth=0)
+
+
+class _Parser:
+    """Recursive descent over `name`, `[`, `,` and `]`."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.kind = ""
+        self.word = ""
+        self.start = 0
+        self.end = 0
+        self.advance()
+
+    def advance(self) -> None:
+        found = _TOKEN.match(self.text, self.end)
+        if found is None:
+            blanks = len(self.text[self.end :]) - len(self.text[self.end :].lstrip())
+            self.start = self.end + blanks
+            raise self.error(f"`{self.text[self.start]}` has no place in a type")
+        self.kind = str(found.lastgroup)
+        self.word, self.start, self.end = found[self.kind], found.start(self.kind), found.end()
+
+    def error(self, message: str) -> TypeSyntaxError:
+        return TypeSyntaxError(f"`{self.text}` is no type: {message}, at character {self.start + 1}", self.start)
+
+    def type(self, depth: int) -> Type:
+        if self.kind != "name":
+            raise self.error(f"a type is expected{self.found()}")
+        if depth >= MAX_DEPTH:
+            raise self.error(f"it nests more than {MAX_DEPTH} levels deep")
+        name = self.word
+        if name not in _SCALARS + _CONTAINERS:
+            raise self.error(f"`{name}` is unknown{did_you_mean(name, _SCALARS + _CONTAINERS)}")
+        self.advance()
+        if name in _SCALARS:
+            return self.scalar(name)
+        return self.container(name, depth)
+
+    def scalar(self, name: str) -> Type:
+        if self.word == "[":
+            raise self.error(f"`{name}` takes nothing in brackets")
+        return Type(name)
+
+    def container(self, name: str, depth: int) -> Type:
+        if self.word != "[":
+            if name in ("list", "dict"):
+                return list_of(ANY) if name == "list" else dict_of(ANY)
+            raise self.error(f"`{name}` needs {'a type' if name == 'optional' else 'types'} in brackets: `{name}[…]`")
+        args = self.arguments(depth)
+        if name == "dict":
+            if len(args) != 2 or args[0] != STR:
+                raise self.error("a dict has texts as keys: `dict[str, T]`")
+        elif name == "union":
+            if len(args) < 2:
+                raise self.error("a union has two members or more: `union[A, B]`")
+        elif len(args) != 1:
+            raise self.error(f"`{name}` takes one type: `{name}[T]`")
+        return Type(name, args)
+
+    def arguments(self, depth: int) -> tuple[Type, ...]:
+        args = []
+        while True:
+            self.advance()
+            args.append(self.type(depth + 1))
+            if self.word == "]":
+                self.advance()
+                return tuple(args)
+            if self.word != ",":
+                raise self.error(f"`,` or `]` is expected{self.found()}")
+
+    def expect_end(self) -> None:
+        if self.kind != "end":
+            raise self.error(f"it should end{self.found()}")
+
+    def found(self) -> str:
+        return " where it ends" if self.kind == "end" else f" where `{self.word}` stands"
+
+
+# Values. One check per name of a type; each is a generator of findings.
+
+_Check = Callable[[Any, Type, Schema | None, str], Iterator[Finding]]
+
+
+def _mismatch(value: Any, expected: str, path: str) -> Finding:
+    return Finding(path, "TypeMismatch", f"expected {expected}, got {show(value)}")
+
+
+def show(value: Any) -> str:
+    """A value in a message: short, with what it is where its looks don't tell."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return f"a {type(value).__name__}, which is not JSON"
+    return text if len(text) <= 60 else f"{text[:40]} … ({len(text)} characters)"
+
+
+def is_int(value: Any) -> bool:
+    """Whether the value is a JSON int; a bool is not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_float(value: Any) -> bool:
+    """Whether the value stands for a float in JSON."""
+    return is_int(value) or (isinstance(value, float) and math.isfinite(value)) or value in NON_FINITE
+
+
+def _check_any(value: Any, expected: Type, schema: Schema | None, path: str) -> Iterator[Finding]:
+    if isinstance(value, Mapping):
+        yield from _check_keys(value, path)
+        for key, item in value.items():
+            yield from _check_any(item, expected, None, field_path(path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _check_any(item, expected, None, field_path(path, index))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Finding(path, "TypeMismatch", f"{value} is not JSON; write one of the texts {', '.join(NON_FINITE)}")
+    elif value is not None and not isinstance(value, bool | int | float | str):
+        yield _mismatch(value, "a JSON value", path)
+    if schema is not None:
+        yield from _check_schema(value, schema, schema, path)
+
+
+def _scalar_check(what: str, fits: Callable[[Any], bool]) -> _Check:
+    def check(value: Any, expected: Type, schema: Schema | None, path: str) -> Iterator[Finding]:
+        if not fits(value):
+            yield _mismatch(value, what, path)
+        elif schema is not None:
+            yield from _check_schema(value, schema, schema, path)
+
+    return check
+
+
+def _check_list(value: Any, expected: Type, schema: Schema | None, path: str) -> Iterator[Finding]:
+    if not isinstance(value, list | tuple):
+        yield _mismatch(value, str(expected), path)
+        return
+    for index, item in enumerate(value):
+        yield from check_value(item, expected.args[0], _item_schema(schema, index), field_path(path, index))
+
+
+def _check_dict(value: Any, expected: Type, schema: Schema | None, path: str) -> Iterator[Finding]:
+    if not isinstance(value, Mapping):
+        yield _mismatch(value, str(expected), path)
+        return
+    yield from _check_keys(value, path)
+    for key, item in value.items():
+        yield from check_value(item, expected.args[1], _entry_schema(schema, str(key)), field_path(path, str(key)))
+
+
+def _check_struct(value: Any, expected: Type, schema: Schema | None, path: str) -> Iterator[Finding]:
+    if not isinstance(value, Mapping):
+        yield _mismatch(value, "a map (struct)", path)
+    else:
+        yield from _check_any(value, ANY, schema, path)
+
+
+def _check_alternatives(value: Any, expected: Type, schema: Schema | None, path: str) -> Iterator[Finding]:
+    options = alternatives(expected)
+    found = [check_value(value, option, None if option == NONE else schema, path) for option in options]
+    if all(found):
+        yield from _closest(value, expected, options, found, path)
+
+
+def _closest(
+    value: Any,
+    expected: Type,
+    options: Sequence[Type],
+    found: Sequence[list[Finding]],
+    path: str,
+) -> Iterator[Finding]:
+    """The findings of the only option that the value is at all alike; else that it is none of them."""
+    inside = [findings for findings in found if all(finding.path != path for finding in findings)]
+    if len(inside) == 1:
+        yield from inside[0]
+    else:
+        yield _mismatch(value, str(expected), path)
+
+
+def _check_keys(value: Mapping[Any, Any], path: str) -> Iterator[Finding]:
+    for key in value:
+        if not isinstance(key, str):
+            yield Finding(path, "TypeMismatch", f"the key {key!r} is not a text; JSON has no other keys")
+
+
+_CHECKS: dict[str, _Check] = {
+    "any": _check_any,
+    "none": _scalar_check("null", lambda value: value is None),
+    "bool": _scalar_check("bool", lambda value: isinstance(value, bool)),
+    "int": _scalar_check("int", is_int),
+    "float": _scalar_check("float", is_float),
+    "str": _scalar_check("str", lambda value: isinstance(value, str)),
+    "struct": _check_struct,
+    "list": _check_list,
+    "dict": _check_dict,
+    "optional": _check_alternatives,
+    "union": _check_alternatives,
+}
+
+
+# Schemas: the part of JSON Schema that describes data, and the step from a schema to that of a part.
+
+_JSON_TYPES: dict[str, Callable[[Any], bool]] = {
+    "null": lambda value: value is None,
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: is_int(value) or (isinstance(value, float) and value.is_integer()),
+    "number": is_float,
+    "string": lambda value: isinstance(value, str),
+    "array": lambda value: isinstance(value, list | tuple),
+    "object": lambda value: isinstance(value, Mapping),
+}
+
+
+def _check_schema(value: Any, schema: Any, root: Schema, path: str) -> Iterator[Finding]:
+    schema = _dereference(schema, root)
+    if schema is False:
+        yield Finding(path, "TypeMismatch", "nothing is allowed here")
+    if not isinstance(schema, Mapping):
+        return
+    wrong = _wrong_shape(value, schema)
+    if wrong is not None:
+        yield _mismatch(value, wrong, path)
+        return
+    yield from _check_combined(value, schema, root, path)
+    if isinstance(value, Mapping):
+        yield from _check_properties(value, schema, root, path)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _check_schema(item, _item_of(schema, index), root, field_path(path, index))
+
+
+def _wrong_shape(value: Any, schema: Schema) -> str | None:
+    types = _schema_types(schema)
+    if types and not any(_JSON_TYPES[name](value) for name in types if name in _JSON_TYPES):
+        return " or ".join(types)
+    if "enum" in schema and not any(_same(value, item) for item in schema["enum"]):
+        return "one of " + ", ".join(show(item) for item in schema["enum"])
+    if "const" in schema and not _same(value, schema["const"]):
+        return show(schema["const"])
+    return None
+
+
+def _check_combined(value: Any, schema: Schema, root: Schema, path: str) -> Iterator[Finding]:
+    for part in schema.get("allOf", ()):
+        yield from _check_schema(value, part, root, path)
+    for keyword in ("anyOf", "oneOf"):
+        options = schema.get(keyword)
+        if options:
+            found = [list(_check_schema(value, option, root, path)) for option in options]
+            if all(found):
+                yield from min(found, key=len)
+
+
+def _check_properties(value: Mapping[str, Any], schema: Schema, root: Schema, path: str) -> Iterator[Finding]:
+    properties = schema.get("properties", {})
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield Finding(field_path(path, name), "TypeMismatch", "it is required")
+    for key, item in value.items():
+        if key in properties:
+            yield from _check_schema(item, properties[key], root, field_path(path, key))
+        elif schema.get("additionalProperties", True) is False:
+            yield Finding(field_path(path, key), "TypeMismatch", f"it is unknown{did_you_mean(key, properties)}")
+        else:
+            yield from _check_schema(item, schema.get("additionalProperties", True), root, field_path(path, key))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _schema_types(schema: Schema) -> tuple[str, ...]:
+    types = schema.get("type", ())
+    return (types,) if isinstance(types, str) else tuple(types)
+
+
+def _dereference(schema: Any, root: Schema) -> Any:
+    """What a schema's `$ref` points at. A reference that leads nowhere, or in a circle, describes nothing."""
+    for _ in range(MAX_DEPTH):
+        if not isinstance(schema, Mapping) or "$ref" not in schema:
+            return schema
+        target: Any = root
+        for key in str(schema["$ref"]).removeprefix("#").split("/")[1:]:
+            target = target.get(key.replace("~1", "/").replace("~0", "~")) if isinstance(target, Mapping) else None
+        schema = target
+    return None
+
+
+def _rooted(schema: Any, root: Schema) -> Schema | None:
+    """The schema of a part as one that stands alone: with the definitions which it may point at."""
+    schema = _dereference(schema, root)
+    if not isinstance(schema, Mapping):
+        return None
+    definitions = {key: root[key] for key in ("$defs", "definitions") if key in root and key not in schema}
+    return {**schema, **definitions}
+
+
+def _item_of(schema: Schema, index: int | None) -> Any:
+    prefix = schema.get("prefixItems", ())
+    if index is not None and 0 <= index < len(prefix):
+        return prefix[index]
+    return schema.get("items")
+
+
+def _item_schema(schema: Schema | None, index: int | None) -> Schema | None:
+    schema = _one_of(schema, "array")
+    if schema is None:
+        return None
+    return schema if _describes_struct(schema) else _rooted(_item_of(schema, index), schema)
+
+
+def _entry_schema(schema: Schema | None, key: str) -> Schema | None:
+    schema = _one_of(schema, "object")
+    if schema is None:
+        return None
+    return schema if _describes_struct(schema) else _rooted(schema.get("additionalProperties"), schema)
+
+
+def _describes_struct(schema: Schema) -> bool:
+    """Whether the schema beside a list or a dict is that of the struct in it, rather than that of the whole."""
+    return "properties" in schema
+
+
+def _one_of(schema: Schema | None, kind: str) -> Schema | None:
+    """Of a schema with alternatives the only one which describes an `array` or an `object`; else the schema."""
+    if schema is None:
+        return None
+    schema = _rooted(schema, schema)
+    if schema is None:
+        return None
+    options = [_rooted(option, schema) for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))]
+    fitting = [option for option in options if option is not None and kind in _schema_types(option)]
+    return fitting[0] if len(fitting) == 1 else schema
+
+
+# Parts of types.
+
+
+def _part(expected: Type, schema: Schema | None, step: PathStep) -> tuple[Type, Schema | None]:
+    options = [option for option in alternatives(expected) if option != NONE] or [NONE]
+    parts = []
+    errors = []
+    for option in options:
+        try:
+            parts.append(_part_of_one(option, schema, step))
+        except PathError as error:  # noqa: PERF203  a union is short, and rarely asked
+            errors.append(error)
+    if not parts:
+        raise errors[0] if len(errors) == 1 else PathError(f"`{expected}` has no `{_show_step(step)}`")
+    if len(parts) == 1:
+        return parts[0]
+    schemas = [part[1] for part in parts]
+    return union_of([part[0] for part in parts]), schemas[0] if all(one == schemas[0] for one in schemas) else None
+
+
+def _part_of_one(expected: Type, schema: Schema | None, step: PathStep) -> tuple[Type, Schema | None]:
+    if expected == ANY:
+        return ANY, None
+    if expected.name == "list" and isinstance(step, int):
+        return expected.args[0], _item_schema(schema, step)
+    if expected.name == "dict" and isinstance(step, str):
+        return expected.args[1], _entry_schema(schema, step)
+    if expected.name == "struct" and isinstance(step, str):
+        return _property(schema, step)
+    raise PathError(f"`{expected}` has no `{_show_step(step)}`")
+
+
+def _property(schema: Schema | None, name: str) -> tuple[Type, Schema | None]:
+    schema = _one_of(schema, "object")
+    if schema is None:
+        return ANY, None
+    properties = schema.get("properties", {})
+    if name in properties:
+        found = _rooted(properties[name], schema)
+    elif "properties" not in schema or schema.get("additionalProperties", False):
+        found = _rooted(schema.get("additionalProperties"), schema)
+    else:
+        raise PathError(f"the struct has no `{name}`{did_you_mean(name, properties)}")
+    return (ANY, None) if found is None else (type_of_schema(found), found)
+
+
+def _show_step(step: PathStep) -> str:
+    return f"[{step}]" if isinstance(step, int) else f".{step}"
+
+
+_TYPE_OF_JSON = {"null": NONE, "boolean": BOOL, "integer": INT, "number": FLOAT, "string": STR}
+
+
+def _type_of_schema(schema: Any, root: Schema, depth: int) -> Type:
+    schema = _dereference(schema, root)
+    if not isinstance(schema, Mapping) or depth >= MAX_DEPTH:
+        return ANY
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return union_of([_type_of_schema(option, root, depth + 1) for option in options])
+    names = _schema_types(schema)
+    return union_of([_type_of_kind(name, schema, root, depth) for name in names]) if names else ANY
+
+
+def _type_of_kind(name: str, schema: Schema, root: Schema, depth: int) -> Type:
+    if name == "array":
+        return list_of(_type_of_schema(schema.get("items"), root, depth + 1))
+    if name == "object":
+        entries = schema.get("additionalProperties")
+        if "properties" in schema or not isinstance(entries, Mapping):
+            return STRUCT
+        return dict_of(_type_of_schema(entries, root, depth + 1))
+    return _TYPE_OF_JSON.get(name, ANY)
