@@ -1,0 +1,129 @@
+"""``windlass-operator plan -f world.yaml``: what would the operator do? Offline, by the very function that it runs.
+
+The world is a stream of objects as ``kubectl get … -o yaml`` gives them (Lists are fine): Executions with their
+Workflows, Tasks and pods. For a bug report about a stuck execution, save these and attach them. The output is YAML:
+per Execution the actions, the transitions, and the status that would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from windlass_operator.clients import clock
+from windlass_operator.core import clock as times
+from windlass_operator.core.admission import Admitted, admit
+from windlass_operator.core.closure import Closure
+from windlass_operator.core.observed import Observed
+from windlass_operator.core.plan_execution import Plan, plan_execution, stuck
+from windlass_operator.core.status import render
+from windlass_operator.reconcile.store import Store
+from windlass_operator.settings import Settings
+
+World = list[Mapping[str, Any]]
+
+
+def register(commands: Any) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "plan", help="say what the operator would do with the objects in a file", description=__doc__
+    )
+    parser.add_argument("-f", "--file", required=True, type=Path, help="the objects, as YAML or JSON")
+    parser.add_argument(
+        "--now", type=times.parse, default=None, metavar="TIME", help="the time to plan at (RFC 3339; default: now)"
+    )
+    parser.set_defaults(function=_plan)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    try:
+        world = list(_objects(yaml.safe_load_all(arguments.file.read_text("utf-8"))))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError) as trouble:
+        print(f"windlass-operator plan: {arguments.file}: {trouble}", file=sys.stderr)  # noqa: T201 - a message to the person at the terminal
+        return 2
+    now = clock.now() if arguments.now is None else arguments.now
+    yaml.safe_dump_all(plan_world(world, now), sys.stdout, sort_keys=False, allow_unicode=True)
+    return 0
+
+
+def plan_world(world: World, now: float) -> list[dict[str, Any]]:
+    """What would be done with each Execution of a world."""
+    store = Store()
+    for body in world:
+        _place(store, body)
+    return [_answer(store, namespace, name, now) for namespace, name in store.executions]
+
+
+def _objects(documents: Iterator[Any]) -> Iterator[Mapping[str, Any]]:
+    for document in documents:
+        if document is None:
+            continue
+        if not isinstance(document, dict) or "kind" not in document:
+            raise ValueError("not a Kubernetes object: it has no kind")
+        yield from _objects(iter(document["items"])) if document["kind"].endswith("List") else [_completed(document)]
+
+
+def _completed(body: dict[str, Any]) -> dict[str, Any]:
+    """A hand-written object may leave out what the API server fills in."""
+    meta = {"namespace": "default", "uid": f"uid-{body['metadata']['name']}", "generation": 1, "resourceVersion": "1"}
+    return {**body, "metadata": {**meta, **body["metadata"]}}
+
+
+def _place(store: Store, body: Mapping[str, Any]) -> None:
+    match body["kind"]:
+        case "Task" | "Workflow":
+            store.remember_definition(body["kind"], body)
+        case "Execution":
+            store.remember_execution(body)
+        case "Pod":
+            store.remember_pod(body)
+
+
+def _answer(store: Store, namespace: str, name: str, now: float) -> dict[str, Any]:
+    tracked = store.executions[namespace, name]
+    title = {"execution": f"{namespace}/{name}"}
+    verdict = admit(tracked.spec, _finder(store, "Workflow", namespace), _finder(store, "Task", namespace))
+    if not isinstance(verdict, Admitted):
+        return {**title, "verdict": type(verdict).__name__, "reason": verdict.reason, "message": verdict.message}
+    closure: Closure = verdict.closure
+    observed = Observed(
+        name=name,
+        namespace=namespace,
+        uid=tracked.uid,
+        spec=tracked.spec,
+        state=tracked.state,
+        closure=closure,
+        pods=store.views(namespace, name, tracked.uid),
+        settings=Settings(),
+        now=now,
+    )
+    plan = plan_execution(observed)
+    return {
+        **title,
+        **_told(plan),
+        "status": render(tracked.written, plan.state, closure, stuck(observed, plan.state), tracked.generation, now),
+    }
+
+
+def _finder(store: Store, kind: str, namespace: str) -> Any:
+    def find(name: str, version: str | None) -> Any:
+        body = store.definition(kind, namespace, name)
+        return body["spec"] if body is not None and version in (None, body["spec"].get("version")) else None
+
+    return find
+
+
+def _told(plan: Plan) -> dict[str, Any]:
+    return {
+        "actions": [f"{type(action).__name__} {action.name}" for action in (*plan.before, *plan.actions)],
+        "transitions": [
+            f"{move.node}: {move.before.value} → {move.after.value}" + (f" ({move.reason})" if move.reason else "")
+            for move in plan.transitions
+        ],
+        "wakeAt": None if plan.wake_at is None else times.rfc3339(plan.wake_at),
+    }

@@ -1,0 +1,91 @@
+"""The small objects beside pods: closures, pinned code, large values. Names are functions of content, so making one
+twice is harmless.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from windlass_api import names
+
+Manifest = dict[str, Any]
+
+
+def owner_reference(
+    kind: str, name: str, uid: str, *, api_version: str = names.API_VERSION, controller: bool = False
+) -> Manifest:
+    """An owner that never blocks its own deletion: garbage collection does the cleaning, with the operator up or
+    down.
+    """
+    owner: Manifest = {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid}
+    if controller:
+        owner["controller"] = True
+    return owner
+
+
+def labels(**extra: str) -> dict[str, str]:
+    """The labels of everything the operator makes, and those given (keys with ``_`` for what ``names`` calls
+    LABEL_…).
+    """
+    return {"app.kubernetes.io/managed-by": "windlass", **extra}
+
+
+def value_config_map(name: str, namespace: str, value_json: bytes, execution: str, owner: Manifest) -> Manifest:
+    """A large input value, compressed. Immutable: its name holds the hash of its content."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": labels(**{names.LABEL_EXECUTION: execution}),
+            "ownerReferences": [owner],
+        },
+        "immutable": True,
+        "binaryData": {"value.json.gz": base64.b64encode(compress(value_json)).decode("ascii")},
+    }
+
+
+def compress(data: bytes) -> bytes:
+    """gzip without a time stamp: equal data, equal bytes."""
+    return gzip.compress(data, compresslevel=6, mtime=0)
+
+
+def pinned_code(source: Mapping[str, Any], name: str, namespace: str, owners: Iterable[Manifest]) -> Manifest:
+    """The closure's own copy of a code bundle, so that pruning the author's ConfigMap never hurts a run."""
+    copy: Manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels(), "ownerReferences": list(owners)},
+        "immutable": True,
+    }
+    for part in ("data", "binaryData"):
+        if source.get(part):
+            copy[part] = source[part]
+    return copy
+
+
+def controller_revision(
+    name: str,
+    namespace: str,
+    data: Mapping[str, Any],
+    revision: int,
+    owners: Iterable[Manifest],
+    extra_labels: Mapping[str, str],
+) -> Manifest:
+    """An immutable, content-addressed copy of a spec (a definition's revision, or an Execution's closure)."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": labels(**extra_labels),
+            "ownerReferences": list(owners),
+        },
+        "data": data,
+        "revision": revision,
+    }

@@ -1,0 +1,106 @@
+"""Keeps closures: makes the object when an Execution is admitted, finds it again after a restart, and sees to its
+owners.
+
+A closure is owned by the first ``OWNERS`` living Executions that use it, so it goes when they go, with the operator
+up or down, and the object stays small however many Executions there are. When the last owner goes while others still
+run, the operator makes those the owners (docs/decisions/0003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from windlass_api import names
+from windlass_operator.clients.cluster import STRATEGIC_MERGE_PATCH, Answer, Cluster
+from windlass_operator.core.actions import Done, Held, Outcome, Unavailable
+from windlass_operator.core.closure import Closure, load
+from windlass_operator.manifests.objects import Manifest, controller_revision, owner_reference, pinned_code
+from windlass_operator.reconcile import paths
+from windlass_operator.reconcile.apply import outcome_of
+from windlass_operator.reconcile.store import ClosureRecord, Store
+
+OWNERS = 16
+LABEL = {names.LABEL_ROLE: "closure"}
+
+
+class ClosureKeeper:
+    """The closures of one operator."""
+
+    def __init__(self, cluster: Cluster, store: Store) -> None:
+        self._cluster, self._store = cluster, store
+
+    async def pin(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
+        """Make sure that the closure exists, holds its code, and has an owner that lives."""
+        record = self._store.closures.get((namespace, closure.hash))
+        if record is not None and (uid in record.owners or len(record.owners) >= OWNERS):
+            return Done()
+        return await self._ensure(namespace, execution, uid, closure)
+
+    async def keep(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
+        """After an owner went: make sure that there is still one."""
+        record = self._store.closures.get((namespace, closure.hash))
+        if record is not None and record.owners:
+            return Done()
+        return await self._ensure(namespace, execution, uid, closure)
+
+    async def find(self, namespace: str, digest: str) -> Closure | Outcome:
+        """A closure that an Execution was pinned to before this operator started."""
+        record = self._store.closures.get((namespace, digest))
+        if record is not None:
+            return record.closure
+        answer = await self._cluster.request("GET", paths.revisions(namespace, names.closure_name(digest)))
+        if answer.status == 404:
+            return Held("ClosureLost", f"the ControllerRevision {names.closure_name(digest)} is gone")
+        if not answer.ok:
+            return Unavailable(answer.message)
+        closure = load(answer.body["data"])
+        self._remember(namespace, closure, answer.body)
+        return closure
+
+    async def _ensure(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
+        owner = owner_reference("Execution", execution, uid)
+        answer = await self._create_or_own(
+            paths.revisions(namespace),
+            controller_revision(closure.name, namespace, closure.document, 1, [owner], LABEL),
+            owner,
+        )
+        if not answer.ok:
+            return outcome_of(answer)
+        for source, copy in closure.code.items():
+            outcome = await self._pin_code(namespace, source, copy, answer.body)
+            if not isinstance(outcome, Done):
+                return outcome
+        self._remember(namespace, closure, answer.body)
+        return Done()
+
+    async def _pin_code(self, namespace: str, source: str, copy: str, revision: Mapping[str, Any]) -> Outcome:
+        meta = revision["metadata"]
+        owner = owner_reference("ControllerRevision", meta["name"], meta["uid"], api_version="apps/v1")
+        owned = await self._own(paths.config_maps(namespace, copy), owner)
+        if owned.ok:
+            return Done()
+        found = await self._cluster.request("GET", paths.config_maps(namespace, source))
+        if found.status == 404:
+            return Held("CodeNotFound", f"the ConfigMap {source!r} with the task's code isn't in this namespace (yet)")
+        if not found.ok:
+            return Unavailable(found.message)
+        manifest = pinned_code(found.body, copy, namespace, [owner])
+        return outcome_of(await self._create_or_own(paths.config_maps(namespace), manifest, owner))
+
+    async def _create_or_own(self, collection: str, manifest: Manifest, owner: Manifest) -> Answer:
+        answer = await self._cluster.request("POST", collection, manifest)
+        if answer.reason == "AlreadyExists":
+            answer = await self._own(f"{collection}/{manifest['metadata']['name']}", owner)
+        return answer
+
+    async def _own(self, path: str, owner: Manifest) -> Answer:
+        """Owners are merged by uid: adding one needs no reading, and can't conflict."""
+        body = {"metadata": {"ownerReferences": [owner]}}
+        return await self._cluster.request("PATCH", path, body, content_type=STRATEGIC_MERGE_PATCH)
+
+    def _remember(self, namespace: str, closure: Closure, body: Mapping[str, Any]) -> None:
+        meta = body["metadata"]
+        owners = {owner["uid"] for owner in meta.get("ownerReferences") or () if owner.get("kind") == "Execution"}
+        living = {tracked.uid for tracked in self._store.executions.values()}
+        self._store.closures[namespace, closure.hash] = ClosureRecord(closure, meta["uid"], owners & living)

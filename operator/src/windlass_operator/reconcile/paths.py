@@ -1,0 +1,38 @@
+"""Where things are in the API: the paths of the resources that the operator reads and writes."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from windlass_api import names
+
+OURS = f"/apis/{names.API_VERSION}"
+
+
+def ours(kind: str, namespace: str, name: str) -> str:
+    """A Task, Workflow or Execution."""
+    return f"{OURS}/namespaces/{namespace}/{names.plural(kind)}/{quote(name)}"
+
+
+def pods(namespace: str, name: str = "") -> str:
+    """The pods of a namespace, or one of them."""
+    return _core(namespace, "pods", name)
+
+
+def config_maps(namespace: str, name: str = "") -> str:
+    """The ConfigMaps of a namespace, or one of them."""
+    return _core(namespace, "configmaps", name)
+
+
+def events(namespace: str) -> str:
+    """The Events of a namespace."""
+    return _core(namespace, "events", "")
+
+
+def revisions(namespace: str, name: str = "") -> str:
+    """The ControllerRevisions of a namespace, or one of them."""
+    return f"/apis/apps/v1/namespaces/{namespace}/controllerrevisions" + (f"/{quote(name)}" if name else "")
+
+
+def _core(namespace: str, plural: str, name: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/{plural}" + (f"/{quote(name)}" if name else "")

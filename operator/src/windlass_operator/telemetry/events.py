@@ -1,0 +1,62 @@
+"""Kubernetes Events: few, for what a person should look at. ``kubectl describe execution`` shows them under the
+conditions.
+
+One Event per (node, attempt, reason), by its name; so a repeated pass adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Protocol
+
+from windlass_api import names
+from windlass_operator.core.clock import rfc3339_seconds
+from windlass_operator.core.plan_execution import Transition
+from windlass_operator.core.states import NodePhase
+from windlass_operator.core.status import shorten
+
+
+class EventSink(Protocol):
+    """Where Events go; it returns at once and never raises."""
+
+    def __call__(self, namespace: str, manifest: dict[str, Any]) -> None:
+        """Send an Event when there is time for it."""
+
+
+def noteworthy(transition: Transition) -> tuple[str, str] | None:
+    """The reason and text of the Event that a transition is worth, if it is."""
+    if transition.after is NodePhase.FAILED:
+        return "NodeFailed", f"node {transition.node}: {transition.reason}: {transition.message}"
+    if transition.reason == "Retrying":
+        return "NodeRetrying", f"node {transition.node}: {transition.message}"
+    if transition.after is NodePhase.QUEUED and transition.reason:
+        return transition.reason, f"node {transition.node}: {transition.message}"
+    return None
+
+
+def event(
+    namespace: str, execution: str, uid: str, transition: Transition, reason: str, text: str, now: float
+) -> dict[str, Any]:
+    """The Event about a transition."""
+    digest = hashlib.sha256(f"{uid}/{transition.node}/{transition.attempt}/{reason}".encode()).hexdigest()[:12]
+    when = rfc3339_seconds(now)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{execution}.{digest}", "namespace": namespace},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": "Execution",
+            "name": execution,
+            "namespace": namespace,
+            "uid": uid,
+        },
+        "type": "Warning",
+        "reason": reason[:128],
+        "message": shorten(text),
+        "source": {"component": names.FIELD_MANAGER},
+        "reportingComponent": names.FIELD_MANAGER,
+        "firstTimestamp": when,
+        "lastTimestamp": when,
+        "count": 1,
+    }
