@@ -1,8 +1,8 @@
 """A model of the operator and its cluster, to run ``plan_execution`` through whole histories.
 
-Pods live in a dictionary; each step something happens that can happen: a pod starts, ends (well, badly, with a user's or
-a system failure), disappears; the operator makes a pass, with creates that may fail; or it is killed between its actions
-and its status write, and starts again from the status that was last written. Time moves on by itself.
+Pods live in a dictionary; each step something happens that can happen: a pod starts, ends (well, badly, with a user's
+or a system failure), disappears; the operator makes a pass, with creates that may fail; or it is killed between its
+actions and its status write, and starts again from the status that was last written. Time moves on by itself.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def _node(name: str, shape: Shape) -> dict[str, Any]:
 
 def closure_of(shapes: dict[str, Shape]) -> Closure:
     """The compiled closure of a random workflow."""
-    return load(compile_closure(workflow(shapes), lambda name, _: task(shapes[name.removeprefix("t-")].retries)))
+    return load(
+        compile_closure(workflow(shapes), lambda name, _: task(shapes[name.removeprefix("t-")].retries), lambda _: None)
+    )
 
 
 @dataclass
@@ -67,7 +69,9 @@ class Model:
     """One Execution, its pods, and an operator that can be killed."""
 
     closure: Closure
-    settings: Settings = field(default_factory=lambda: Settings(system_retries=1, backoff_base=1.0, max_parallel_pods=3))
+    settings: Settings = field(
+        default_factory=lambda: Settings(system_retries=1, backoff_base=1.0, max_parallel_pods=3)
+    )
     now: float = 1_000_000.0
     spec: dict[str, Any] = field(default_factory=dict)
     pods: dict[Place, PodView] = field(default_factory=dict)
@@ -132,7 +136,11 @@ class Model:
 
     def unfinished(self) -> list[Place]:
         """Pods to which something can still happen."""
-        return [place for place, view in self.pods.items() if not view.gone and not isinstance(view.evidence, Succeeded | Failed)]
+        return [
+            place
+            for place, view in self.pods.items()
+            if not view.gone and not isinstance(view.evidence, Succeeded | Failed)
+        ]
 
     def run_pod(self, place: Place) -> None:
         """The pod starts."""

@@ -55,7 +55,7 @@ def test_walking_gives_the_part_or_says_that_there_is_none(value: Any, path: lis
     try:
         expected = value
         for step in path:
-            assert isinstance(expected, dict if isinstance(step, str) else list)
+            assert type(expected) is (dict if isinstance(step, str) else list)
             expected = expected[step]
     except (AssertionError, LookupError):
         expected = RefValueError

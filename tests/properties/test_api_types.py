@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from hypothesis import given
@@ -16,6 +17,7 @@ from windlass_api.types import (
     NONE,
     STR,
     STRUCT,
+    PathError,
     Type,
     TypeSyntaxError,
     assignable,
@@ -25,6 +27,7 @@ from windlass_api.types import (
     list_of,
     optional_of,
     parse_type,
+    type_of_schema,
     union_of,
 )
 
@@ -107,3 +110,33 @@ def test_checking_any_json_value_against_any_type_never_fails(value: Any, expect
     for finding in check_value(value, expected, None, "spec.x"):
         assert finding.path.startswith("spec.x")
         assert finding.reason == "TypeMismatch"
+
+
+SCHEMA_WORDS = st.sampled_from(
+    [
+        "type",
+        "properties",
+        "required",
+        "items",
+        "anyOf",
+        "allOf",
+        "enum",
+        "const",
+        "additionalProperties",
+        "$ref",
+        "$defs",
+    ]
+)
+SCHEMAS = st.recursive(
+    json_values | st.sampled_from(["object", "array", "string", "#", "#/$defs/x", ["object", "null"]]),
+    lambda inner: st.dictionaries(SCHEMA_WORDS | st.just("x"), inner | st.lists(inner, max_size=3), max_size=5),
+    max_leaves=20,
+).filter(lambda schema: isinstance(schema, dict))
+
+
+@given(types, SCHEMAS, json_values, st.lists(st.sampled_from(["x", 0]), max_size=3))
+def test_no_schema_however_odd_breaks_a_check(expected: Type, schema: Any, value: Any, path: list[str | int]) -> None:
+    check_value(value, expected, schema)
+    type_of_schema(schema)
+    with contextlib.suppress(PathError):
+        descend(expected, schema, path)

@@ -35,7 +35,9 @@ def graphs(draw: st.DrawFn, *, sound: bool = False) -> dict[str, Shape]:
 def play(model: Model, data: st.DataObject, steps: int) -> None:
     """Let random things happen."""
     for _ in range(steps):
-        what = data.draw(st.sampled_from(["pass", "pass", "pass", "run", "end", "end", "end", "killed pass", "time", "cancel"]))
+        what = data.draw(
+            st.sampled_from(["pass", "pass", "pass", "run", "end", "end", "end", "killed pass", "time", "cancel"])
+        )
         alive = model.unfinished()
         if what == "pass":
             lost = data.draw(st.booleans())

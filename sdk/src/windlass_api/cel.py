@@ -379,11 +379,17 @@ class _Parser:
         if self.token.kind == "name" and self.token.position == token.position + len(token.text):
             raise CelSyntaxError(f"`{token.text}{self.token.text}` is no number", token.position)
         if token.kind == "float":
-            return Constant(float(sign + token.text))
+            return Constant(self.double(token, sign))
         number = int(sign + token.text, 16 if token.text[:2] in ("0x", "0X") else 10)
         if not _fits_int64(number):
             raise CelSyntaxError(f"{sign}{token.text} is too large for an int (64 bits)", token.position)
         return Constant(number)
+
+    def double(self, token: _Token, sign: str) -> float:
+        number = float(sign + token.text)
+        if math.isinf(number):
+            raise CelSyntaxError(f"{sign}{token.text} is too large for a double", token.position)
+        return number
 
     def named(self) -> Node:
         token = self.take()
@@ -654,7 +660,7 @@ def _to_int(function: str, value: Any) -> int:
 
 def _to_double(function: str, value: Any) -> float:
     try:
-        if _is_number(value) or isinstance(value, str):
+        if _is_number(value) or (isinstance(value, str) and "_" not in value and value == value.strip()):
             return float(value)
     except (OverflowError, ValueError):
         pass

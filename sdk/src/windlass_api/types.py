@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from windlass_api.findings import Finding, did_you_mean, field_path
@@ -31,6 +31,8 @@ PathStep = str | int
 
 NON_FINITE = ("NaN", "Infinity", "-Infinity")
 MAX_DEPTH = 32
+MAX_VALUE_DEPTH = 100
+_MAX_SCHEMA_DEPTH = 8
 
 _SCALARS = ("any", "none", "bool", "int", "float", "str", "struct")
 _CONTAINERS = ("list", "dict", "optional", "union")
@@ -147,7 +149,7 @@ def descend(type: Type, schema: Schema | None, path: Sequence[PathStep]) -> tupl
 
 def type_of_schema(schema: Schema) -> Type:
     """The type of what a JSON Schema describes, as narrow as expressions can be."""
-    return _type_of_schema(schema, schema, depth=0)
+    return _SchemaType(schema).of(schema, depth=0)
 
 
 class _Parser:
@@ -235,6 +237,22 @@ def _mismatch(value: Any, expected: str, path: str) -> Finding:
     return Finding(path, "TypeMismatch", f"expected {expected}, got {show(value)}")
 
 
+def is_too_deep(value: Any) -> bool:
+    """Whether a value nests deeper than MAX_VALUE_DEPTH, told without recursion: it guards what recurses."""
+    level = [value]
+    for _ in range(MAX_VALUE_DEPTH + 1):
+        level = [item for container in level for item in _members(container)]
+        if not level:
+            return False
+    return True
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
+
+
 def show(value: Any) -> str:
     """A value in a message: short, with what it is where its looks don't tell."""
     try:
@@ -267,7 +285,7 @@ def _check_any(value: Any, expected: Type, schema: Schema | None, path: str) -> 
     elif value is not None and not isinstance(value, bool | int | float | str):
         yield _mismatch(value, "a JSON value", path)
     if schema is not None:
-        yield from _check_schema(value, schema, schema, path)
+        yield from _check_schema(value, schema, path)
 
 
 def _scalar_check(what: str, fits: Callable[[Any], bool]) -> _Check:
@@ -275,7 +293,7 @@ def _scalar_check(what: str, fits: Callable[[Any], bool]) -> _Check:
         if not fits(value):
             yield _mismatch(value, what, path)
         elif schema is not None:
-            yield from _check_schema(value, schema, schema, path)
+            yield from _check_schema(value, schema, path)
 
     return check
 
@@ -360,58 +378,87 @@ _JSON_TYPES: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _check_schema(value: Any, schema: Any, root: Schema, path: str) -> Iterator[Finding]:
-    schema = _dereference(schema, root)
-    if schema is False:
-        yield Finding(path, "TypeMismatch", "nothing is allowed here")
-    if not isinstance(schema, Mapping):
-        return
-    wrong = _wrong_shape(value, schema)
-    if wrong is not None:
-        yield _mismatch(value, wrong, path)
-        return
-    yield from _check_combined(value, schema, root, path)
-    if isinstance(value, Mapping):
-        yield from _check_properties(value, schema, root, path)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _check_schema(item, _item_of(schema, index), root, field_path(path, index))
+def _check_schema(value: Any, schema: Schema, path: str) -> Iterator[Finding]:
+    yield from _SchemaCheck(schema).findings(value, schema, path)
+
+
+class _SchemaCheck:
+    """A value against a schema. Each schema is asked once per place, so that no schema takes for ever, and one that
+    comes back to itself at the same place says nothing new there.
+    """
+
+    def __init__(self, root: Schema) -> None:
+        self.root = root
+        self.known: dict[tuple[int, str], list[Finding]] = {}
+
+    def findings(self, value: Any, schema: Any, path: str) -> list[Finding]:
+        schema = _dereference(schema, self.root)
+        if schema is False:
+            return [Finding(path, "TypeMismatch", "nothing is allowed here")]
+        if not isinstance(schema, Mapping):
+            return []
+        key = (id(schema), path)
+        if key not in self.known:
+            self.known[key] = []
+            self.known[key] = list(self.ask(value, schema, path))
+        return self.known[key]
+
+    def ask(self, value: Any, schema: Schema, path: str) -> Iterator[Finding]:
+        wrong = _wrong_shape(value, schema)
+        if wrong is not None:
+            yield _mismatch(value, wrong, path)
+            return
+        yield from self.combined(value, schema, path)
+        if isinstance(value, Mapping):
+            yield from self.properties(value, schema, path)
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                yield from self.findings(item, _item_of(schema, index), field_path(path, index))
+
+    def combined(self, value: Any, schema: Schema, path: str) -> Iterator[Finding]:
+        for part in _list(schema, "allOf"):
+            yield from self.findings(value, part, path)
+        for keyword in ("anyOf", "oneOf"):
+            found = [self.findings(value, option, path) for option in _list(schema, keyword)]
+            if found and all(found):
+                yield from min(found, key=len)
+
+    def properties(self, value: Mapping[str, Any], schema: Schema, path: str) -> Iterator[Finding]:
+        properties = _map(schema, "properties")
+        others = schema.get("additionalProperties", True)
+        for name in _list(schema, "required"):
+            if isinstance(name, str) and name not in value:
+                yield Finding(field_path(path, name), "TypeMismatch", "it is required")
+        for key, item in value.items():
+            where = field_path(path, str(key))
+            if key not in properties and others is False:
+                yield Finding(where, "TypeMismatch", f"it is unknown{did_you_mean(str(key), properties)}")
+            else:
+                yield from self.findings(item, properties.get(key, others), where)
 
 
 def _wrong_shape(value: Any, schema: Schema) -> str | None:
     types = _schema_types(schema)
-    if types and not any(_JSON_TYPES[name](value) for name in types if name in _JSON_TYPES):
+    if types and not any(_JSON_TYPES[name](value) for name in types):
         return " or ".join(types)
-    if "enum" in schema and not any(_same(value, item) for item in schema["enum"]):
-        return "one of " + ", ".join(show(item) for item in schema["enum"])
+    enum = _list(schema, "enum")
+    if enum and not any(_same(value, item) for item in enum):
+        return "one of " + ", ".join(show(item) for item in enum)
     if "const" in schema and not _same(value, schema["const"]):
         return show(schema["const"])
     return None
 
 
-def _check_combined(value: Any, schema: Schema, root: Schema, path: str) -> Iterator[Finding]:
-    for part in schema.get("allOf", ()):
-        yield from _check_schema(value, part, root, path)
-    for keyword in ("anyOf", "oneOf"):
-        options = schema.get(keyword)
-        if options:
-            found = [list(_check_schema(value, option, root, path)) for option in options]
-            if all(found):
-                yield from min(found, key=len)
+def _map(schema: Schema, key: str) -> Mapping[str, Any]:
+    """A map in a schema. Schemas are written by users: what is no map describes nothing."""
+    found = schema.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
-def _check_properties(value: Mapping[str, Any], schema: Schema, root: Schema, path: str) -> Iterator[Finding]:
-    properties = schema.get("properties", {})
-    for name in schema.get("required", ()):
-        if name not in value:
-            yield Finding(field_path(path, name), "TypeMismatch", "it is required")
-    for key, item in value.items():
-        if key in properties:
-            yield from _check_schema(item, properties[key], root, field_path(path, key))
-        elif schema.get("additionalProperties", True) is False:
-            yield Finding(field_path(path, key), "TypeMismatch", f"it is unknown{did_you_mean(key, properties)}")
-        else:
-            yield from _check_schema(item, schema.get("additionalProperties", True), root, field_path(path, key))
+def _list(schema: Schema, key: str) -> list[Any]:
+    """A list in a schema, likewise."""
+    found = schema.get(key)
+    return found if isinstance(found, list) else []
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -419,8 +466,9 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _schema_types(schema: Schema) -> tuple[str, ...]:
-    types = schema.get("type", ())
-    return (types,) if isinstance(types, str) else tuple(types)
+    types = schema.get("type")
+    names = (types,) if isinstance(types, str) else tuple(_list(schema, "type"))
+    return tuple(name for name in names if isinstance(name, str) and name in _JSON_TYPES)
 
 
 def _dereference(schema: Any, root: Schema) -> Any:
@@ -445,7 +493,7 @@ def _rooted(schema: Any, root: Schema) -> Schema | None:
 
 
 def _item_of(schema: Schema, index: int | None) -> Any:
-    prefix = schema.get("prefixItems", ())
+    prefix = _list(schema, "prefixItems")
     if index is not None and 0 <= index < len(prefix):
         return prefix[index]
     return schema.get("items")
@@ -467,7 +515,7 @@ def _entry_schema(schema: Schema | None, key: str) -> Schema | None:
 
 def _describes_struct(schema: Schema) -> bool:
     """Whether the schema beside a list or a dict is that of the struct in it, rather than that of the whole."""
-    return "properties" in schema
+    return bool(_map(schema, "properties"))
 
 
 def _one_of(schema: Schema | None, kind: str) -> Schema | None:
@@ -477,7 +525,7 @@ def _one_of(schema: Schema | None, kind: str) -> Schema | None:
     schema = _rooted(schema, schema)
     if schema is None:
         return None
-    options = [_rooted(option, schema) for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))]
+    options = [_rooted(option, schema) for option in (*_list(schema, "anyOf"), *_list(schema, "oneOf"))]
     fitting = [option for option in options if option is not None and kind in _schema_types(option)]
     return fitting[0] if len(fitting) == 1 else schema
 
@@ -518,7 +566,7 @@ def _property(schema: Schema | None, name: str) -> tuple[Type, Schema | None]:
     schema = _one_of(schema, "object")
     if schema is None:
         return ANY, None
-    properties = schema.get("properties", {})
+    properties = _map(schema, "properties")
     if name in properties:
         found = _rooted(properties[name], schema)
     elif "properties" not in schema or schema.get("additionalProperties", False):
@@ -535,23 +583,35 @@ def _show_step(step: PathStep) -> str:
 _TYPE_OF_JSON = {"null": NONE, "boolean": BOOL, "integer": INT, "number": FLOAT, "string": STR}
 
 
-def _type_of_schema(schema: Any, root: Schema, depth: int) -> Type:
-    schema = _dereference(schema, root)
-    if not isinstance(schema, Mapping) or depth >= MAX_DEPTH:
-        return ANY
-    options = schema.get("anyOf") or schema.get("oneOf")
-    if options:
-        return union_of([_type_of_schema(option, root, depth + 1) for option in options])
-    names = _schema_types(schema)
-    return union_of([_type_of_kind(name, schema, root, depth) for name in names]) if names else ANY
+class _SchemaType:
+    """The type of a schema. Each schema is asked once; one that contains itself contains `any`, and so does depth."""
 
+    def __init__(self, root: Schema) -> None:
+        self.root = root
+        self.known: dict[int, Type] = {}
 
-def _type_of_kind(name: str, schema: Schema, root: Schema, depth: int) -> Type:
-    if name == "array":
-        return list_of(_type_of_schema(schema.get("items"), root, depth + 1))
-    if name == "object":
-        entries = schema.get("additionalProperties")
-        if "properties" in schema or not isinstance(entries, Mapping):
-            return STRUCT
-        return dict_of(_type_of_schema(entries, root, depth + 1))
-    return _TYPE_OF_JSON.get(name, ANY)
+    def of(self, schema: Any, depth: int) -> Type:
+        schema = _dereference(schema, self.root)
+        if not isinstance(schema, Mapping) or depth >= _MAX_SCHEMA_DEPTH:
+            return ANY
+        if id(schema) not in self.known:
+            self.known[id(schema)] = ANY
+            self.known[id(schema)] = self.ask(schema, depth + 1)
+        return self.known[id(schema)]
+
+    def ask(self, schema: Schema, depth: int) -> Type:
+        options = _list(schema, "anyOf") or _list(schema, "oneOf")
+        if options:
+            return union_of([self.of(option, depth) for option in options])
+        names = _schema_types(schema)
+        return union_of([self.of_kind(name, schema, depth) for name in names]) if names else ANY
+
+    def of_kind(self, name: str, schema: Schema, depth: int) -> Type:
+        if name == "array":
+            return list_of(self.of(schema.get("items"), depth))
+        if name == "object":
+            entries = schema.get("additionalProperties")
+            if "properties" in schema or not isinstance(entries, Mapping):
+                return STRUCT
+            return dict_of(self.of(entries, depth))
+        return _TYPE_OF_JSON[name]

@@ -20,6 +20,7 @@ from windlass_api.names import is_dns_label
 from windlass_api.refs import Literal, Ref, RefSyntaxError, marker
 from windlass_api.types import (
     ANY,
+    MAX_VALUE_DEPTH,
     NONE,
     PathError,
     Schema,
@@ -30,6 +31,7 @@ from windlass_api.types import (
     assignable,
     check_value,
     descend,
+    is_too_deep,
     parse_type,
 )
 
@@ -58,6 +60,8 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 def validate_task(spec: Spec) -> list[Finding]:
     """What is wrong with a Task's spec: its runner, the types and defaults of its interface."""
+    if is_too_deep(spec):
+        return [_too_deep("spec")]
     runners = [name for name in RUNNERS if spec.get(name) is not None]
     findings = list(_interface_findings(spec, "spec"))
     if len(runners) != 1:
@@ -68,6 +72,8 @@ def validate_task(spec: Spec) -> list[Finding]:
 
 def validate_workflow(spec: Spec, find_task: FindTask) -> list[Finding]:
     """What is wrong with a Workflow's spec. `find_task(name, version)` returns the spec of a Task, or None."""
+    if is_too_deep(spec):
+        return [_too_deep("spec")]
     tasks = [_task_of(node, find_task) for node in _nodes(spec)]
     scope = _Scope.of(spec, tasks)
     findings = [*_interface_findings(spec, "spec"), *_id_findings(spec)]
@@ -85,12 +91,15 @@ def complete_inputs(
 
     Values are data here: nothing in them is a reference, and `$` means nothing.
     """
-    interface, given = interface_inputs or {}, given or {}
+    interface = _parameters({"inputs": interface_inputs}, "inputs")
+    given = given or {}
     values: dict[str, Any] = {}
     findings: list[Finding] = []
     for name, parameter in interface.items():
         path = field_path("spec", "inputs", name)
-        if name in given:
+        if name in given and is_too_deep(given[name]):
+            findings.append(_too_deep(path))
+        elif name in given:
             values[name] = given[name]
             findings += check_value(given[name], *_type_of(parameter), path)
         elif _is_required(parameter):
@@ -99,6 +108,10 @@ def complete_inputs(
             values[name] = parameter.get("default")
     findings += _unknown_inputs(interface, given, "spec.inputs")
     return values, findings
+
+
+def _too_deep(path: str) -> Finding:
+    return Finding(path, TYPE_MISMATCH, f"it nests more than {MAX_VALUE_DEPTH} levels deep")
 
 
 # Interfaces.
@@ -121,14 +134,14 @@ def _parameter_findings(parameter: Spec, path: str) -> Iterator[Finding]:
         return
     if "default" in parameter:
         where = field_path(path, "default")
-        for finding in check_value(parameter["default"], parsed, parameter.get("schema"), where):
+        for finding in check_value(parameter["default"], parsed, _mapping(parameter, "schema") or None, where):
             yield finding._replace(reason=INVALID_DEFAULT)
 
 
 def _type_of(parameter: Spec) -> tuple[Type, Schema | None]:
     """A parameter's type and schema; a type that does not parse is reported elsewhere and is `any` here."""
     try:
-        return parse_type(str(parameter.get("type", ""))), parameter.get("schema")
+        return parse_type(str(parameter.get("type", ""))), _mapping(parameter, "schema") or None
     except TypeSyntaxError:
         return ANY, None
 

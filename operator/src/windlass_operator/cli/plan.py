@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from windlass_api import names
 from windlass_operator.clients import clock
 from windlass_operator.core import clock as times
 from windlass_operator.core.admission import Admitted, admit
@@ -87,7 +88,8 @@ def _place(store: Store, body: Mapping[str, Any]) -> None:
 def _answer(store: Store, namespace: str, name: str, now: float) -> dict[str, Any]:
     tracked = store.executions[namespace, name]
     title = {"execution": f"{namespace}/{name}"}
-    verdict = admit(tracked.spec, _finder(store, "Workflow", namespace), _finder(store, "Task", namespace))
+    find_workflow, find_task = _finder(store, "Workflow", namespace), _finder(store, "Task", namespace)
+    verdict = admit(tracked.spec, find_workflow, find_task, lambda name: names.content_hash(name.encode()))
     if not isinstance(verdict, Admitted):
         return {**title, "verdict": type(verdict).__name__, "reason": verdict.reason, "message": verdict.message}
     closure: Closure = verdict.closure

@@ -120,16 +120,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _operate(arguments: argparse.Namespace) -> int:
-    holder: list[Telemetry] = []
-    cluster = await _connect(lambda *call: holder[0].api_answered(*call))
-    poster = EventPoster(cluster)
+    poster = EventPoster()
     telemetry = Telemetry(poster, clock.now, clock.monotonic)
-    holder.append(telemetry)
+    cluster = await _connect(telemetry.api_answered)
     try:
         reconciler = Reconciler(cluster, await _settings(arguments, cluster), telemetry)
         watches = [_pod_watch(cluster, reconciler, namespace) for namespace in arguments.namespace or [""]]
         telemetry.gauges(lambda: len(reconciler.queue), reconciler.live, lambda: _age(watches))
-        return await _serve(arguments, reconciler, poster, telemetry, watches)
+        return await _serve(arguments, reconciler, poster.run(cluster), telemetry, watches)
     finally:
         await cluster.close()
 
@@ -144,7 +142,7 @@ async def _connect(observe: Any) -> KubernetesCluster:
 async def _serve(
     arguments: argparse.Namespace,
     reconciler: Reconciler,
-    poster: EventPoster,
+    posting: Coroutine[Any, Any, None],
     telemetry: Telemetry,
     watches: list[Watch],
 ) -> int:
@@ -157,7 +155,7 @@ async def _serve(
     )
     try:
         await asyncio.gather(*(watch.list() for watch in watches))
-        jobs: list[Coroutine[Any, Any, Any]] = [poster.run(), *(watch.follow() for watch in watches)]
+        jobs: list[Coroutine[Any, Any, Any]] = [posting, *(watch.follow() for watch in watches)]
         jobs += [reconciler.work() for _ in range(WORKERS)]
         tasks = [asyncio.create_task(job) for job in jobs]
         tasks.append(asyncio.create_task(_kopf(arguments, reconciler, ready)))

@@ -18,6 +18,7 @@ import orjson
 from kubernetes_asyncio import client, config
 
 JSON = "application/json"
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
@@ -60,6 +61,7 @@ class Cluster(Protocol):
         body: Any = None,
         *,
         content_type: str = JSON,
+        accept: str = JSON,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request. Trouble on the way is an answer too: nothing is raised but cancellation."""
@@ -115,12 +117,15 @@ class KubernetesCluster:
         body: Any = None,
         *,
         content_type: str = JSON,
+        accept: str = JSON,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request, repeated while the API server is overloaded or away (every request of ours may be repeated)."""
         answer = Answer(0, {})
         for attempt in range(RETRIES):
-            answer, pause = await self._once(method, path, body, content_type, query)
+            answer, pause = await self._once(
+                method, path, body, {"Content-Type": content_type, "Accept": accept}, query
+            )
             if answer.status != 0 and answer.status not in RETRIABLE:
                 return answer
             if attempt + 1 < RETRIES:
@@ -128,10 +133,10 @@ class KubernetesCluster:
         return answer
 
     async def _once(
-        self, method: str, path: str, body: Any, content_type: str, query: Mapping[str, str] | None
+        self, method: str, path: str, body: Any, headers: dict[str, str], query: Mapping[str, str] | None
     ) -> tuple[Answer, float | None]:
         data = None if body is None else orjson.dumps(body)
-        headers = {"Content-Type": content_type, "Accept": JSON, **await self._authorization()}
+        headers = {**headers, **await self._authorization()}
         try:
             async with self._session.request(
                 method,

@@ -12,7 +12,15 @@ from typing import Any
 
 from windlass_api import validation
 from windlass_api.findings import Finding
-from windlass_operator.core.closure import Closure, FindTask, compile_closure, load, workflow_of_task
+from windlass_operator.core.closure import (
+    Closure,
+    FindCode,
+    FindTask,
+    MissingCodeError,
+    compile_closure,
+    load,
+    workflow_of_task,
+)
 
 FindWorkflow = Callable[[str, str | None], Mapping[str, Any] | None]
 MISSING = "TaskNotFound"
@@ -44,7 +52,7 @@ class Refused:
 Verdict = Admitted | NotYet | Refused
 
 
-def admit(spec: Mapping[str, Any], find_workflow: FindWorkflow, find_task: FindTask) -> Verdict:
+def admit(spec: Mapping[str, Any], find_workflow: FindWorkflow, find_task: FindTask, find_code: FindCode) -> Verdict:
     """Resolve what the Execution runs, validate it, check the given inputs, and compile the closure."""
     found = _workflow(spec, find_workflow, find_task)
     if isinstance(found, NotYet):
@@ -59,7 +67,10 @@ def admit(spec: Mapping[str, Any], find_workflow: FindWorkflow, find_task: FindT
     _, wrong = validation.complete_inputs(workflow.get("inputs") or {}, spec.get("inputs") or {})
     if wrong:
         return Refused("InvalidInputs", _sentence(wrong))
-    return Admitted(load(compile_closure(workflow, find_task)))
+    try:
+        return Admitted(load(compile_closure(workflow, find_task, find_code)))
+    except MissingCodeError as missing_code:
+        return NotYet("CodeNotFound", str(missing_code))
 
 
 def _workflow(

@@ -16,6 +16,8 @@ from typing import Any
 from windlass_api import cel, graph, names, overrides, refs
 
 FindTask = Callable[[str, str | None], Mapping[str, Any] | None]
+FindCode = Callable[[str], str | None]
+"""The name of a ConfigMap with code → a hash of what is in it, or None if there is no such ConfigMap."""
 TASK_NODE = "n0"
 """The id of the only node when a Task is executed by itself."""
 
@@ -29,6 +31,8 @@ class Node:
     task: str
     spec: Mapping[str, Any]
     """The effective task spec."""
+    code: str | None
+    """The closure's own ConfigMap with the code bundle, unless the code is in the image."""
     inputs: Mapping[str, Any]
     """The bindings: values with ``$ref`` in them."""
     when: cel.Expression | None
@@ -55,13 +59,8 @@ class Closure:
 
     @property
     def code(self) -> dict[str, str]:
-        """The authors' ConfigMaps with code → the closure's own copies."""
-        found = {}
-        for task in self.document["tasks"].values():
-            source = code_of(task)
-            if source:
-                found[source] = names.pinned_code_name(source)
-        return found
+        """The authors' ConfigMaps with code → the closure's own copies, named by their content."""
+        return dict(self.document["code"])
 
 
 def code_of(task_spec: Mapping[str, Any]) -> str | None:
@@ -76,16 +75,34 @@ def task_key(reference: Mapping[str, Any]) -> str:
     return f"{reference['name']}@{version}" if version else str(reference["name"])
 
 
-def compile_closure(workflow: Mapping[str, Any], find_task: FindTask) -> dict[str, Any]:
-    """The closure's document. The workflow is valid and all its tasks resolve (``admission`` sees to both)."""
+def compile_closure(workflow: Mapping[str, Any], find_task: FindTask, find_code: FindCode) -> dict[str, Any]:
+    """The closure's document. The workflow is valid, and all its tasks resolve (``admission`` sees to both).
+
+    Raises:
+        MissingCodeError: a task's ConfigMap with code doesn't exist.
+    """
     tasks = {}
+    code = {}
     for node in workflow.get("nodes") or ():
         reference = node["task"]
         spec = find_task(reference["name"], reference.get("version"))
         if spec is None:
             raise LookupError(f"task {reference['name']} does not resolve")
         tasks[task_key(reference)] = without_prose(spec)
-    return {"workflow": without_prose(workflow), "tasks": tasks}
+        source = code_of(spec)
+        if source is not None:
+            digest = find_code(source)
+            if digest is None:
+                raise MissingCodeError(reference["name"], source)
+            code[source] = names.pinned_code_name(digest)
+    return {"workflow": without_prose(workflow), "tasks": tasks, "code": code}
+
+
+class MissingCodeError(LookupError):
+    """A task's code isn't there."""
+
+    def __init__(self, task: str, source: str) -> None:
+        super().__init__(f"the ConfigMap {source!r} with the code of task {task!r} isn't in this namespace (yet)")
 
 
 def without_prose(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,8 +135,7 @@ def load(document: Mapping[str, Any]) -> Closure:
     listed = {node["id"]: node for node in workflow.get("nodes") or ()}
     upstreams = graph.upstreams(workflow)
     nodes = {
-        node_id: _node(listed[node_id], document["tasks"], upstreams[node_id])
-        for node_id in graph.topological_order(upstreams)
+        node_id: _node(listed[node_id], document, upstreams[node_id]) for node_id in graph.topological_order(upstreams)
     }
     return Closure(
         hash=names.content_hash(document),
@@ -130,7 +146,9 @@ def load(document: Mapping[str, Any]) -> Closure:
     )
 
 
-def _node(node: Mapping[str, Any], tasks: Mapping[str, Any], upstreams: tuple[str, ...]) -> Node:
+def _node(node: Mapping[str, Any], document: Mapping[str, Any], upstreams: tuple[str, ...]) -> Node:
+    task = document["tasks"][task_key(node["task"])]
+    source = code_of(task)
     when = cel.parse(node["when"]) if node.get("when") else None
     read = {ref.node for _, ref in refs.iter_refs(node.get("inputs") or {})}
     if when is not None:
@@ -139,7 +157,8 @@ def _node(node: Mapping[str, Any], tasks: Mapping[str, Any], upstreams: tuple[st
         id=node["id"],
         name=node.get("name") or node["id"],
         task=node["task"]["name"],
-        spec=overrides.effective(tasks[task_key(node["task"])], node.get("overrides")),
+        spec=overrides.effective(task, node.get("overrides")),
+        code=document["code"][source] if source is not None else None,
         inputs=node.get("inputs") or {},
         when=when,
         upstreams=upstreams,

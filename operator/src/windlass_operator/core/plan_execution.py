@@ -202,7 +202,9 @@ class _Pass:
             if ref.node is not None and self.nodes[ref.node].phase is NodePhase.SKIPPED:
                 if types.check_value(None, types.parse_type(output["type"])):
                     kind = output["type"]
-                    message = f"outputs.{name}: node {ref.node} was skipped, and {kind} can't be null; use optional[{kind}]"
+                    message = (
+                        f"outputs.{name}: node {ref.node} was skipped, and {kind} can't be null; use optional[{kind}]"
+                    )
                     return Failure(FailureKind.USER, "OutputSkipped", message)
                 return None
         try:
@@ -212,7 +214,6 @@ class _Pass:
 
 
 def _pod_ask(node: Node, attempt: int, inputs: Mapping[str, Any], large: tuple[str, ...], observed: Observed) -> PodAsk:
-    source = ((node.spec.get("python") or {}).get("code") or {}).get("configMap")
     return PodAsk(
         execution=observed.name,
         namespace=observed.namespace,
@@ -222,7 +223,7 @@ def _pod_ask(node: Node, attempt: int, inputs: Mapping[str, Any], large: tuple[s
         task=node.task,
         spec=node.spec,
         inputs=inputs,
-        code=names.pinned_code_name(source) if source else None,
+        code=node.code,
         values=large,
         settings=observed.settings,
     )

@@ -54,6 +54,11 @@ def compress(data: bytes) -> bytes:
     return gzip.compress(data, compresslevel=6, mtime=0)
 
 
+def code_digest(config_map: Mapping[str, Any]) -> str:
+    """A hash of what is in a ConfigMap, whatever it is called."""
+    return names.content_hash({part: config_map.get(part) or {} for part in ("data", "binaryData")})
+
+
 def pinned_code(source: Mapping[str, Any], name: str, namespace: str, owners: Iterable[Manifest]) -> Manifest:
     """The closure's own copy of a code bundle, so that pruning the author's ConfigMap never hurts a run."""
     copy: Manifest = {

@@ -15,7 +15,13 @@ from windlass_api import names
 from windlass_operator.clients.cluster import STRATEGIC_MERGE_PATCH, Answer, Cluster
 from windlass_operator.core.actions import Done, Held, Outcome, Unavailable
 from windlass_operator.core.closure import Closure, load
-from windlass_operator.manifests.objects import Manifest, controller_revision, owner_reference, pinned_code
+from windlass_operator.manifests.objects import (
+    Manifest,
+    code_digest,
+    controller_revision,
+    owner_reference,
+    pinned_code,
+)
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.apply import outcome_of
 from windlass_operator.reconcile.store import ClosureRecord, Store
@@ -81,10 +87,10 @@ class ClosureKeeper:
         if owned.ok:
             return Done()
         found = await self._cluster.request("GET", paths.config_maps(namespace, source))
-        if found.status == 404:
-            return Held("CodeNotFound", f"the ConfigMap {source!r} with the task's code isn't in this namespace (yet)")
         if not found.ok:
             return Unavailable(found.message)
+        if names.pinned_code_name(code_digest(found.body)) != copy:
+            return Unavailable(f"the ConfigMap {source!r} has changed just now")
         manifest = pinned_code(found.body, copy, namespace, [owner])
         return outcome_of(await self._create_or_own(paths.config_maps(namespace), manifest, owner))
 

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from windlass_api import names
 from windlass_operator.clients import clock
-from windlass_operator.clients.cluster import JSON_PATCH, Cluster
+from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, Cluster
 from windlass_operator.core.plan_definition import REVISION_HISTORY, definition_label, plan_definition
 from windlass_operator.core.status import patch
+from windlass_operator.manifests.objects import code_digest
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.store import Store
 
@@ -21,8 +22,59 @@ Wanted = tuple[str, str, str]
 """(kind, name, version)."""
 
 
+CODE_CACHE = 4096
+"""How many hashes of code are remembered."""
+
+
 class NotReachableError(Exception):
     """The API server didn't answer: the pass has to be repeated."""
+
+
+class Lookup:
+    """What a pure decision may look up, and what it asked for that nobody knows without asking the API server."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        self._store, self._namespace = store, namespace
+        self.specs: dict[Wanted, Spec | None] = {}
+        self.digests: dict[str, str | None] = {}
+        self._asked: set[Wanted] = set()
+        self._asked_code: set[str] = set()
+
+    def task(self, name: str, version: str | None) -> Spec | None:
+        """The spec of a Task, as it is now or as it was in a version."""
+        return self._definition("Task", name, version)
+
+    def workflow(self, name: str, version: str | None) -> Spec | None:
+        """The spec of a Workflow, as it is now or as it was in a version."""
+        return self._definition("Workflow", name, version)
+
+    def code(self, name: str) -> str | None:
+        """A hash of the code in a ConfigMap."""
+        self._asked_code.add(name)
+        return self.digests.get(name)
+
+    @property
+    def missing(self) -> bool:
+        """Whether something was asked for that has to be fetched."""
+        return bool(self.missing_specs or self.missing_code)
+
+    @property
+    def missing_specs(self) -> set[Wanted]:
+        """Revisions to fetch."""
+        return self._asked - self.specs.keys()
+
+    @property
+    def missing_code(self) -> set[str]:
+        """ConfigMaps to look at."""
+        return self._asked_code - self.digests.keys()
+
+    def _definition(self, kind: str, name: str, version: str | None) -> Spec | None:
+        body = self._store.definition(kind, self._namespace, name)
+        spec: Spec | None = body["spec"] if body is not None else None
+        if version is None or (spec is not None and spec.get("version") == version):
+            return spec
+        self._asked.add((kind, name, version))
+        return self.specs.get((kind, name, version))
 
 
 class Definitions:
@@ -30,6 +82,7 @@ class Definitions:
 
     def __init__(self, cluster: Cluster, store: Store) -> None:
         self._cluster, self._store = cluster, store
+        self._code: dict[tuple[str, str], str] = {}
 
     async def reconcile(self, kind: str, namespace: str, name: str) -> None:
         """One pass over a Task or Workflow. Writes nothing when nothing changed.
@@ -40,9 +93,7 @@ class Definitions:
         body = self._store.definition(kind, namespace, name)
         if body is None or body["metadata"].get("deletionTimestamp"):
             return
-        plan = await self.resolving(
-            namespace, lambda find: plan_definition(kind, body, lambda n, v: find("Task", n, v), clock.now())
-        )
+        plan = await self.resolving(namespace, lambda lookup: plan_definition(kind, body, lookup.task, clock.now()))
         old = body.get("status") or {}
         if old.get("revision") != plan.status["revision"]:
             await self._write_revision(namespace, kind, name, plan.revision)
@@ -54,33 +105,44 @@ class Definitions:
             if answer.status not in (200, 404, 422):
                 raise NotReachableError(answer.message)
 
-    async def resolving(
-        self, namespace: str, decide: Callable[[Callable[[str, str, str | None], Spec | None]], T]
-    ) -> T:
-        """Run a pure decision that looks definitions up; versions that aren't current are fetched, then it is run
-        again.
+    async def resolving(self, namespace: str, decide: Callable[[Lookup], T]) -> T:
+        """Run a pure decision that looks things up. What it asked for in vain is fetched; then it is run again.
 
         Raises:
-            NotReachableError: a revision could not be read.
+            NotReachableError: something could not be fetched.
         """
-        fetched: dict[Wanted, Spec | None] = {}
+        lookup = Lookup(self._store, namespace)
         while True:
-            missing: set[Wanted] = set()
-
-            def find(kind: str, name: str, version: str | None, missing: set[Wanted] = missing) -> Spec | None:
-                body = self._store.definition(kind, namespace, name)
-                spec: Spec | None = body["spec"] if body is not None else None
-                if version is None or (spec is not None and spec.get("version") == version):
-                    return spec
-                if (kind, name, version) not in fetched:
-                    missing.add((kind, name, version))
-                return fetched.get((kind, name, version))
-
-            decision = decide(find)
-            if not missing:
+            decision = decide(lookup)
+            if not lookup.missing:
                 return decision
-            for kind, name, version in missing:
-                fetched[kind, name, version] = await self._fetch(namespace, kind, name, version)
+            for kind, name, version in lookup.missing_specs:
+                lookup.specs[kind, name, version] = await self._fetch(namespace, kind, name, version)
+            for name in lookup.missing_code:
+                lookup.digests[name] = await self._code_digest(namespace, name)
+
+    async def _code_digest(self, namespace: str, name: str) -> str | None:
+        """A hash of the code in a ConfigMap; None when there is none. Reads it whole only when it has changed.
+
+        Raises:
+            NotReachableError: it could not be read.
+        """
+        path = paths.config_maps(namespace, name)
+        meta = await self._cluster.request("GET", path, accept=METADATA_ONLY)
+        if meta.status == 404:
+            return None
+        if meta.ok:
+            key = (meta.body["metadata"]["uid"], meta.body["metadata"]["resourceVersion"])
+            if key in self._code:
+                return self._code[key]
+        whole = await self._cluster.request("GET", path)
+        if not whole.ok:
+            raise NotReachableError(whole.message)
+        digest = code_digest(whole.body)
+        if len(self._code) >= CODE_CACHE:
+            self._code.clear()
+        self._code[whole.body["metadata"]["uid"], whole.body["metadata"]["resourceVersion"]] = digest
+        return digest
 
     async def _fetch(self, namespace: str, kind: str, name: str, version: str) -> Spec | None:
         """The newest revision of a definition with this version. An older object of this name doesn't count: its

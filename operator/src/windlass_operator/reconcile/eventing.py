@@ -18,8 +18,7 @@ log = logging.getLogger("windlass.events")
 class EventPoster:
     """An ``EventSink``."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self) -> None:
         self._backlog: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(BACKLOG)
         self.dropped = 0
 
@@ -30,10 +29,10 @@ class EventPoster:
         except asyncio.QueueFull:
             self.dropped += 1
 
-    async def run(self) -> None:
+    async def run(self, cluster: Cluster) -> None:
         """Post, for ever. An Event that exists already has been told."""
         while True:
             namespace, manifest = await self._backlog.get()
-            answer = await self._cluster.request("POST", paths.events(namespace), manifest)
+            answer = await cluster.request("POST", paths.events(namespace), manifest)
             if not answer.ok and answer.reason != "AlreadyExists":
                 log.debug("an Event was not taken: %s", answer.message)

@@ -39,6 +39,9 @@ LAZY_WRITE = 1.0
 """Seconds that a status which only says *under way* may wait to be written: short nodes then never cost that write."""
 
 PAUSE_CAP = 30.0
+LOOK_FOR_CODE = 5.0
+"""Seconds between two looks for a ConfigMap with code that an Execution waits for."""
+
 ROUNDS = 10
 """Plans per pass. More than one is needed only when the API server refuses a pod, which has consequences at once."""
 
@@ -167,7 +170,7 @@ class Reconciler:
             return None
         verdict = await self._definitions.resolving(
             namespace,
-            lambda find: admit(tracked.spec, lambda n, v: find("Workflow", n, v), lambda n, v: find("Task", n, v)),
+            lambda lookup: admit(tracked.spec, lookup.workflow, lookup.task, lookup.code),
         )
         if pinned and not (isinstance(verdict, Admitted) and verdict.closure.hash == pinned):
             text = (
@@ -180,6 +183,8 @@ class Reconciler:
                 await self._end_early(namespace, name, tracked, ExecutionPhase.FAILED, reason, message)
             case NotYet(reason, message):
                 await self._wait(namespace, name, tracked, reason, message)
+                if reason == "CodeNotFound":  # nobody tells us when a ConfigMap arrives
+                    self.queue.wake_after(("Execution", namespace, name), LOOK_FOR_CODE)
             case Admitted(closure):
                 return await self._pin(namespace, name, tracked, closure)
         return None

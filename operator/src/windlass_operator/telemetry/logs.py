@@ -35,6 +35,7 @@ def configure(log_format: str, verbose: bool) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    root.setLevel(logging.INFO)
+    logging.getLogger("windlass").setLevel(logging.DEBUG if verbose else logging.INFO)
     for name in QUIET:
-        logging.getLogger(name).setLevel(logging.INFO if verbose else logging.WARNING)
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -92,7 +92,9 @@ class NodeStatus(Model):
     failures: Failures | None = Field(None, description="Failed attempts so far.")
     started_at: Time | None = Field(None, description="When its first attempt began to run.")
     finished_at: Time | None = Field(None, description="When it came to its end.")
-    retry_at: Time | None = Field(None, description="When the next attempt may start, while it waits after a failed one.")
+    retry_at: Time | None = Field(
+        None, description="When the next attempt may start, while it waits after a failed one."
+    )
     reason: ShortText | None = Field(None, description="Why it is where it is, in one word for machines.")
     message: Text | None = Field(None, description="Why it is where it is, for people.")
     outputs: Values | None = Field(None, description="Outputs by name, once it succeeded.")
