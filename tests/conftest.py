@@ -72,5 +72,7 @@ def _namespace_name(request: pytest.FixtureRequest) -> str:
 
 def _with_kinds(started: Cluster) -> Cluster:
     started.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    started.kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=windlass", "--timeout=30s")
+    started.kubectl(
+        "wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=windlass", "--timeout=30s"
+    )
     return started

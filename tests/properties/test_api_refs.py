@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from hypothesis import given
@@ -50,13 +51,15 @@ def test_every_reference_is_found_at_its_path_and_resolved(pairs: list[tuple[Ref
     assert resolve(value, answers.__getitem__) == {"list": list(answers.values()), "data": 1}
 
 
+def part(value: Any, step: Any) -> Any:
+    assert type(value) is (dict if isinstance(step, str) else list)
+    return value[step]
+
+
 @given(json_values, st.lists(st.text(max_size=4) | st.integers(-5, 5), max_size=3))
 def test_walking_gives_the_part_or_says_that_there_is_none(value: Any, path: list[str | int]) -> None:
     try:
-        expected = value
-        for step in path:
-            assert type(expected) is (dict if isinstance(step, str) else list)
-            expected = expected[step]
+        expected = functools.reduce(part, path, value)
     except (AssertionError, LookupError):
         expected = RefValueError
     try:

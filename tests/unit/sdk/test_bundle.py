@@ -1,0 +1,135 @@
+"""The code bundle: what is in it, that it is always the same, and what it refuses."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import random
+import sys
+import tarfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from windlass._bundle import LIMIT, RENDERED_MARK, Bundle, BundleError, files_below, loaded_modules, make_bundle
+
+
+def written(root: Path, *names: str) -> None:
+    """Small files, made with their folders."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {name}\n")
+
+
+def members(bundle: Bundle) -> dict[str, tarfile.TarInfo]:
+    """What the archive holds."""
+    with tarfile.open(fileobj=io.BytesIO(bundle.data), mode="r:gz") as archive:
+        return {member.name: member for member in archive.getmembers()}
+
+
+def test_the_same_files_give_the_same_bundle_whatever_their_times_places_and_owners(tmp_path: Path) -> None:
+    for folder in ("here", "there"):
+        written(tmp_path / folder, "b.py", "a/__init__.py")
+    os.utime(tmp_path / "there" / "b.py", (1, 1))
+    (tmp_path / "there" / "b.py").chmod(0o600)
+    one, other = (make_bundle(files_below(tmp_path / folder)) for folder in ("here", "there"))
+    assert one == other
+    assert list(members(one)) == ["a/__init__.py", "b.py"]
+    assert {(member.mtime, member.uid, member.uname, member.mode) for member in members(one).values()} == {(0, 0, "", 0o644)}
+
+
+def test_the_name_changes_with_the_content(tmp_path: Path) -> None:
+    written(tmp_path, "a.py")
+    before = make_bundle(files_below(tmp_path))
+    (tmp_path / "a.py").write_text("x = 1\n")
+    assert make_bundle(files_below(tmp_path)).name != before.name
+    assert before.name.startswith("code-")
+
+
+def test_the_name_does_not_depend_on_the_compressor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, "a.py")
+    before = make_bundle(files_below(tmp_path))
+    compress = gzip.compress
+    monkeypatch.setattr(gzip, "compress", lambda data, compresslevel, mtime: compress(data, compresslevel=1, mtime=mtime))
+    after = make_bundle(files_below(tmp_path))
+    assert after.name == before.name
+
+
+def test_scripts_stay_executable(tmp_path: Path) -> None:
+    written(tmp_path, "run.sh")
+    (tmp_path / "run.sh").chmod(0o700)
+    assert members(make_bundle(files_below(tmp_path)))["run.sh"].mode == 0o755
+
+
+def test_everything_below_the_root_means_no_hidden_generated_or_installed_files(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        "flow.py",
+        "data/words.csv",
+        ".env",
+        ".git/config",
+        ".venv/lib/x.py",
+        "venv/lib/x.py",
+        "node_modules/x.js",
+        "__pycache__/flow.cpython-311.pyc",
+        "old.pyc",
+        "proj.egg-info/PKG-INFO",
+    )
+    assert list(files_below(tmp_path)) == ["data/words.csv", "flow.py"]
+
+
+def test_our_own_manifests_are_left_out_and_others_kept(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text(f"{RENDERED_MARK} from flow: …\nkind: Task\n")
+    (tmp_path / "mine.yaml").write_text("kind: Task\n")
+    assert list(files_below(tmp_path)) == ["mine.yaml"]
+
+
+def test_folders_that_are_links_are_not_followed(tmp_path: Path) -> None:
+    written(tmp_path, "flow.py")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert list(files_below(tmp_path)) == ["flow.py"]
+
+
+def test_loaded_modules_stand_where_import_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, "pkg/__init__.py", "pkg/part.py", "elsewhere/ns/leaf.py")
+    for name, file in {
+        "pkg": "pkg/__init__.py",
+        "pkg.part": "pkg/part.py",
+        "ns.leaf": "elsewhere/ns/leaf.py",
+    }.items():
+        module = ModuleType(name)
+        module.__file__ = str(tmp_path / file)
+        monkeypatch.setitem(sys.modules, name, module)
+    found = loaded_modules()
+    assert {"pkg/__init__.py", "pkg/part.py", "ns/leaf.py"} <= set(found)
+    assert found["ns/leaf.py"] == tmp_path / "elsewhere/ns/leaf.py"
+
+
+def test_neither_the_standard_library_nor_installed_packages_nor_windlass_are_packed() -> None:
+    found = [str(path) for path in loaded_modules().values()]
+    assert not [path for path in found if "site-packages" in path or "/lib/python3" in path or "/sdk/src/" in path]
+
+
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere.py")
+    with pytest.raises(BundleError, match=r"gone\.py can't be read for the code bundle: No such file"):
+        make_bundle(files_below(tmp_path))
+
+
+def test_too_large_a_bundle_names_its_size_the_limit_the_largest_files_and_the_ways_out(tmp_path: Path) -> None:
+    written(tmp_path, "small.py")
+    (tmp_path / "noise.bin").write_bytes(random.Random(0).randbytes(LIMIT + 50_000))
+    with pytest.raises(BundleError) as caught:
+        make_bundle(files_below(tmp_path))
+    message = str(caught.value)
+    for part in ("949 KiB compressed", "the limit is 900 KiB", "noise.bin", "`--copy auto`", "`--copy none`"):
+        assert part in message
+    assert message.index("noise.bin") < message.index("small.py")
+
+
+def test_a_bundle_up_to_the_limit_fits(tmp_path: Path) -> None:
+    (tmp_path / "noise.bin").write_bytes(random.Random(0).randbytes(LIMIT - 20_000))
+    assert len(make_bundle(files_below(tmp_path)).data) <= LIMIT

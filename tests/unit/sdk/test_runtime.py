@@ -1,0 +1,663 @@
+"""The in-pod runtime, as a real process: a copy of the two packages, a bundle made by hand, a result file.
+
+What runs here is what runs in a pod, without the container: boot.py is started by path, in an interpreter that knows of
+no Windlass but the copy.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import gzip
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import windlass
+
+SOURCES = Path(windlass.__file__).parents[1]
+PACKAGES = ("windlass", "windlass_api")
+BASE_PYTHON = getattr(sys, "_base_executable", sys.executable)
+LIMIT = 4096
+JOB = """
+from windlass import task
+from windlass import FlyteRecoverableException, FlyteException
+
+@task
+def double(x: int) -> int:
+    return 2 * x
+"""
+
+
+@dataclass
+class Ended:
+    """What a pod's process left."""
+
+    code: int
+    record: dict[str, Any] | None
+    size: int
+    stdout: str
+    stderr: str
+
+    @property
+    def error(self) -> dict[str, Any]:
+        assert self.record is not None, self.stderr
+        found: dict[str, Any] = self.record["error"]
+        return found
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        assert self.record is not None, self.stderr
+        assert "outputs" in self.record, self.record
+        found: dict[str, Any] = self.record["outputs"]
+        return found
+
+
+class Pod:
+    """A folder that looks like a task's container from the inside."""
+
+    def __init__(self, folder: Path, runtime: Path, python: str = BASE_PYTHON) -> None:
+        self.runtime = runtime
+        self.python = python
+        self.work = folder / "work"
+        self.bundle = folder / "bundle.tar.gz"
+        self.values = folder / "values"
+        self.result = folder / "result"
+        self.user: str | None = None
+        for made in (self.work, self.values):
+            made.mkdir(parents=True)
+
+    def code(self, files: dict[str, str]) -> None:
+        """Packs the user's code."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            for name, source in files.items():
+                content = source.encode()
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        self.bundle.write_bytes(packed.getvalue())
+
+    def start(self, entrypoint: str, inputs: dict[str, Any] | None = None, **order: Any) -> subprocess.Popen[str]:
+        """The process, running."""
+        bundle = str(self.bundle) if self.bundle.exists() else None
+        content = {
+            "task": entrypoint.replace(":", "."),
+            "entrypoint": entrypoint,
+            "bundle": bundle,
+            "inputs": inputs or {},
+        }
+        env = {"WINDLASS_TASK": json.dumps({**content, **order}).replace("$", "\\u0024")}
+        return self.boot(env)
+
+    def boot(self, env: dict[str, str]) -> subprocess.Popen[str]:
+        """The process with that environment."""
+        places = {"WINDLASS_RESULT": str(self.result), "WINDLASS_VALUES": str(self.values), "HOME": str(self.work)}
+        return subprocess.Popen(
+            [self.python, str(self.runtime / "windlass" / "runtime" / "boot.py")],
+            cwd=self.work,
+            env={"PATH": os.environ["PATH"], **places, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            user=self.user,
+        )
+
+    def ended(self, process: subprocess.Popen[str]) -> Ended:
+        """What it left when it was through."""
+        stdout, stderr = process.communicate(timeout=30)
+        content = self.result.read_bytes() if self.result.exists() else b""
+        record = json.loads(content) if content else None
+        return Ended(process.returncode, record, len(content), stdout, stderr)
+
+    def run(self, entrypoint: str, inputs: dict[str, Any] | None = None, **order: Any) -> Ended:
+        """Starts and waits."""
+        return self.ended(self.start(entrypoint, inputs, **order))
+
+    def run_body(self, body: str, *, returns: str = "int", **order: Any) -> Ended:
+        """Runs a task `job.f` without inputs, made of these lines."""
+        lines = "".join(f"    {line}\n" for line in body.splitlines())
+        self.code({"job.py": f"{JOB}\n@task\ndef f() -> {returns}:\n{lines}"})
+        return self.run("job:f", **order)
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a pod mounts."""
+    folder = tmp_path_factory.mktemp("runtime")
+    for package in PACKAGES:
+        shutil.copytree(SOURCES / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture
+def pod(tmp_path: Path, runtime: Path) -> Pod:
+    return Pod(tmp_path, runtime)
+
+
+# ---- outputs --------------------------------------------------------------------------------------------------------
+
+
+def test_the_outputs_of_a_task_are_the_record(pod: Pod) -> None:
+    pod.code({"job.py": JOB})
+    ended = pod.run("job:double", {"x": 21})
+    assert (ended.code, ended.outputs) == (0, {"o0": 42})
+    assert ended.record is not None
+    assert ended.record["v"] == 1
+    assert list(ended.record["timings"]) == ["boot", "import", "inputs", "user", "outputs"]
+    assert all(time >= 0 for time in ended.record["timings"].values())
+
+
+def test_several_outputs_have_their_names(pod: Pod) -> None:
+    pod.code(
+        {
+            "job.py": JOB
+            + "from typing import NamedTuple\nStats = NamedTuple('Stats', [('total', int), ('mean', float)])\n"
+            + "@task\ndef stats(xs: list[int]) -> Stats:\n    return Stats(sum(xs), sum(xs) / len(xs))\n"
+        }
+    )
+    assert pod.run("job:stats", {"xs": [1, 2]}).outputs == {"total": 3, "mean": 1.5}
+
+
+def test_a_task_without_outputs_leaves_an_empty_record(pod: Pod) -> None:
+    assert pod.run_body("print('done')", returns="None").outputs == {}
+
+
+def test_an_undecorated_function_is_a_task_too(pod: Pod) -> None:
+    pod.code({"plain.py": "def add(a: int, b: float = 0.5) -> float:\n    return a + b\n"})
+    assert pod.run("plain:add", {"a": 1}).outputs == {"o0": 1.5}
+
+
+def test_an_async_task_is_awaited(pod: Pod) -> None:
+    pod.code({"job.py": "async def f(x: int) -> int:\n    return x + 1\n"})
+    assert pod.run("job:f", {"x": 1}).outputs == {"o0": 2}
+
+
+def test_a_task_that_calls_another_one_just_runs_it(pod: Pod) -> None:
+    assert pod.run_body("return double(x=4) + 1").outputs == {"o0": 9}
+
+
+def test_code_may_come_with_the_image(pod: Pod) -> None:
+    (pod.work / "job.py").write_text(JOB)
+    assert pod.run("job:double", {"x": 1}).outputs == {"o0": 2}
+
+
+def test_packages_in_the_bundle_are_found_by_their_path(pod: Pod) -> None:
+    pod.code({"app/__init__.py": "", "app/flows/__init__.py": "", "app/flows/daily.py": JOB, "app/data.txt": "x"})
+    assert pod.run("app.flows.daily:double", {"x": 3}).outputs == {"o0": 6}
+    assert (pod.work / "app" / "data.txt").read_text() == "x"
+
+
+def test_positional_only_parameters_get_their_inputs(pod: Pod) -> None:
+    pod.code({"job.py": "def f(a: int, /, b: int) -> int:\n    return a - b\n"})
+    assert pod.run("job:f", {"b": 1, "a": 3}).outputs == {"o0": 2}
+
+
+def test_numbers_keep_their_class_and_their_digits(pod: Pod) -> None:
+    pod.code({"job.py": "def f(a: int, b: float, c: float) -> list[str]:\n    return [repr(v) for v in (a, b, c)]\n"})
+    outputs = pod.run("job:f", {"a": 2**53 + 1, "b": 3, "c": "-Infinity"}).outputs
+    assert outputs == {"o0": ["9007199254740993", "3.0", "-inf"]}
+
+
+def test_output_text_may_hold_anything_unicode(pod: Pod) -> None:
+    assert pod.run_body('return "naïve ☃ \\x00 \\u2028 $HOME"', returns="str").outputs == {
+        "o0": "naïve ☃ \x00 \u2028 $HOME"
+    }
+
+
+# ---- inputs ---------------------------------------------------------------------------------------------------------
+
+
+def test_large_values_are_read_from_their_files(pod: Pod) -> None:
+    (pod.values / "abc").mkdir()
+    (pod.values / "abc" / "value.json.gz").write_bytes(gzip.compress(json.dumps(list(range(1000))).encode()))
+    pod.code({"job.py": "def f(xs: list[list[int]]) -> int:\n    return sum(map(sum, xs))\n"})
+    assert pod.run("job:f", {"xs": [{"$value": "abc"}, [1]]}).outputs == {"o0": 499501}
+
+
+def test_a_missing_large_value_is_a_fault_of_the_system(pod: Pod) -> None:
+    pod.code({"job.py": JOB})
+    error = pod.run("job:double", {"x": {"$value": "gone"}}).error
+    assert (error["kind"], error["code"]) == ("system", "ValueUnreadable")
+    assert "gone/value.json.gz" in error["message"]
+
+
+def test_escaped_data_arrives_as_it_was(pod: Pod) -> None:
+    pod.code({"job.py": "def f(d: dict) -> str:\n    return repr(d)\n"})
+    assert pod.run("job:f", {"d": {"$literal": {"$ref": "x", "k": 1}}}).outputs == {"o0": "{'$ref': 'x', 'k': 1}"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (
+            {"x": "1"},
+            "Failed to convert inputs of task 'job.double':\n  Failed argument 'x': expected int, got '1' of type str",
+        ),
+        ({"y": 1, "x": 1}, "job:double takes no input 'y'; its inputs are x"),
+        ({}, "job:double needs the input 'x', which is not given; its inputs are x"),
+    ],
+    ids=["wrong type", "unknown", "missing"],
+)
+def test_inputs_that_do_not_fit_are_the_users_to_mend(pod: Pod, inputs: dict[str, Any], words: str) -> None:
+    pod.code({"job.py": JOB})
+    ended = pod.run("job:double", inputs)
+    assert (ended.code, ended.error["kind"], ended.error["recoverable"]) == (1, "user", False)
+    assert words in ended.error["message"]
+
+
+# ---- failures of the user's code ------------------------------------------------------------------------------------
+
+
+def test_the_traceback_has_the_users_frames_only(pod: Pod) -> None:
+    ended = pod.run_body("x = 1\nraise ValueError('no good')\nreturn x")
+    assert ended.code == 1
+    error = ended.error
+    assert (error["kind"], error["code"], error["type"], error["message"], error["recoverable"]) == (
+        "user", "USER:RuntimeError", "ValueError", "no good", False,
+    )  # fmt: skip
+    assert error["traceback"].startswith("Traceback (most recent call last):\n  File ")
+    assert "in f\n    raise ValueError('no good')" in error["traceback"]
+    assert error["traceback"].endswith("ValueError: no good")
+    assert "windlass/runtime" not in error["traceback"]
+    assert error["traceback"] in ended.stderr
+
+
+def test_causes_and_contexts_are_told(pod: Pod) -> None:
+    error = pod.run_body(
+        "try:\n    {}['k']\nexcept KeyError as e:\n    raise RuntimeError('outer') from e\nreturn 1"
+    ).error
+    assert "KeyError: 'k'" in error["traceback"]
+    assert "direct cause" in error["traceback"]
+    assert "windlass/runtime" not in error["traceback"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups came with 3.11")
+def test_members_of_exception_groups_are_told(pod: Pod) -> None:
+    error = pod.run_body("raise ExceptionGroup('both', [ValueError('one'), TypeError('two')])\nreturn 1").error
+    assert error["type"] == "ExceptionGroup"
+    assert all(words in error["traceback"] for words in ("ValueError: one", "TypeError: two"))
+
+
+@pytest.mark.parametrize(
+    ("raised", "retry_on", "recoverable"),
+    [
+        ("FlyteRecoverableException('later')", [], True),
+        ("ConnectionResetError('x')", ["ConnectionResetError"], True),
+        ("ConnectionResetError('x')", ["OSError"], True),
+        ("ConnectionResetError('x')", ["builtins.ConnectionError"], True),
+        ("ConnectionResetError('x')", ["ValueError"], False),
+        ("ValueError('x')", ["any"], True),
+        ("ValueError('x')", [], False),
+    ],
+)
+def test_what_may_be_tried_again(pod: Pod, raised: str, retry_on: list[str], recoverable: bool) -> None:
+    error = pod.run_body(f"raise {raised}\nreturn 1", retryOn=retry_on).error
+    assert error["recoverable"] is recoverable
+
+
+def test_an_exception_may_have_its_own_code(pod: Pod) -> None:
+    body = "class Quota(FlyteException):\n    _ERROR_CODE = 'MINE:Quota'\nraise Quota('empty')\nreturn 1"
+    error = pod.run_body(body).error
+    assert (error["code"], error["message"]) == ("MINE:Quota", "MINE:Quota: error=empty")
+
+
+def test_an_exception_whose_text_fails_is_still_recorded(pod: Pod) -> None:
+    body = "class Mute(Exception):\n    def __str__(self):\n        raise RuntimeError('shy')\nraise Mute\nreturn 1"
+    error = pod.run_body(body).error
+    assert error["type"] == "Mute"
+    assert error["message"] == "<its message is not available: RuntimeError in Mute.__str__>"
+
+
+def test_endless_recursion_is_recorded(pod: Pod) -> None:
+    error = pod.run_body("def g(n):\n    return g(n + 1)\nreturn g(0)").error
+    assert error["type"] == "RecursionError"
+    assert "repeated" in error["traceback"]
+
+
+@pytest.mark.parametrize(
+    "text", ["'x' * 100_000", "'☃' * 100_000", "'\\\\\\\\\\n' * 50_000"], ids=["ascii", "wide", "escaped"]
+)
+def test_a_huge_message_is_cut_in_the_middle(pod: Pod, text: str) -> None:
+    ended = pod.run_body(f"raise ValueError('START' + {text} + 'END')\nreturn 1")
+    assert LIMIT - 200 < ended.size <= LIMIT
+    error = ended.error
+    assert error["message"].startswith("START")
+    assert error["message"].endswith("END")
+    assert "characters left out" in error["message"]
+    assert error["traceback"].startswith("Traceback")
+    assert error["traceback"].endswith("END")
+    assert len(ended.stderr) > 100_000, "the log has the whole story"
+
+
+@pytest.mark.parametrize("limit", [300, 512, 1000])
+def test_any_limit_is_kept(pod: Pod, limit: int) -> None:
+    ended = pod.run_body("raise ValueError('y' * 5000)\nreturn 1", limit=limit)
+    assert ended.size <= limit
+    assert ended.error["type"] == "ValueError"
+
+
+def test_a_message_that_is_no_unicode_is_escaped(pod: Pod) -> None:
+    assert pod.run_body("raise OSError('\\udcff name')\nreturn 1").error["message"] == "\\udcff name"
+
+
+def test_leaving_with_sys_exit_before_the_outputs_is_an_error(pod: Pod) -> None:
+    for code in ("", "0", "3", "'bye'"):
+        ended = pod.run_body(f"import sys\nsys.exit({code})\nreturn 1")
+        assert (ended.code, ended.error["type"], ended.error["kind"]) == (1, "SystemExit", "user")
+
+
+def test_leaving_a_task_without_outputs_with_sys_exit_is_success_unless_it_says_otherwise(pod: Pod) -> None:
+    assert pod.run_body("import sys\nsys.exit()", returns="None").outputs == {}
+    assert pod.run_body("import sys\nsys.exit(2)", returns="None").error["message"] == "2"
+
+
+def test_outputs_of_the_wrong_type_say_which_and_what(pod: Pod) -> None:
+    ended = pod.run_body("return {'a': [1, 'x']}", returns="dict[str, list[int]]")
+    assert ended.code == 1
+    assert ended.error["message"] == (
+        "Failed to convert outputs of task 'job.f' at position 0.\n"
+        "Failed to convert type dict to type dict[str, list[int]].\n"
+        "Error Message: expected int, got 'x' of type str (at a[1])"
+    )
+
+
+def test_outputs_that_are_too_large_say_how_large(pod: Pod) -> None:
+    error = pod.run_body("return 'x' * 5000", returns="str", retryOn=["any"]).error
+    assert (error["kind"], error["code"], error["recoverable"]) == ("user", "OutputTooLarge", False)
+    assert "of at most 4,096" in error["message"]
+    assert "o0: 5,0" in error["message"]
+
+
+def test_outputs_may_use_the_limit_to_the_last_byte(pod: Pod) -> None:
+    room = LIMIT - pod.run_body("return ''", returns="str").size - 20
+    assert pod.run_body(f"return 'x' * {room}", returns="str").code == 0
+
+
+# ---- finding the user's code ----------------------------------------------------------------------------------------
+
+
+def test_a_library_that_the_image_lacks_is_told_with_its_line(pod: Pod) -> None:
+    pod.code({"job.py": "import nosuchlibrary\n" + JOB})
+    error = pod.run("job:double", {"x": 1}).error
+    assert (error["kind"], error["type"], error["message"]) == (
+        "user",
+        "ModuleNotFoundError",
+        "No module named 'nosuchlibrary'",
+    )
+    assert 'job.py", line 1, in <module>' in error["traceback"]
+    assert "importlib" not in error["traceback"]
+
+
+def test_a_syntax_error_is_told_with_its_line(pod: Pod) -> None:
+    pod.code({"job.py": "def f(:\n"})
+    error = pod.run("job:f").error
+    assert error["type"] == "SyntaxError"
+    assert "def f(:" in error["traceback"] or "line 1" in error["message"]
+
+
+def test_a_missing_module_says_what_there_is(pod: Pod) -> None:
+    pod.code({"wordcount.py": JOB})
+    error = pod.run("word_count:double", {"x": 1}).error
+    assert error["code"] == "USER:ImportError"
+    assert "no module 'word_count', neither in the code bundle (wordcount.py) nor in the image" in error["message"]
+
+
+def test_a_missing_function_says_which_there_are(pod: Pod) -> None:
+    pod.code({"job.py": JOB})
+    error = pod.run("job:duoble", {"x": 1}).error
+    assert error["code"] == "USER:EntrypointNotFound"
+    assert "has no function 'duoble'; did you mean `double`?" in error["message"]
+
+
+def test_an_entry_point_that_is_no_function_is_refused(pod: Pod) -> None:
+    pod.code({"job.py": "answer = 42\n"})
+    assert "has a 'answer' which is no function" in pod.run("job:answer").error["message"]
+
+
+def test_code_that_exits_while_it_is_imported_is_an_error(pod: Pod) -> None:
+    pod.code({"job.py": "import sys\nsys.exit(0)\n"})
+    ended = pod.run("job:f")
+    assert (ended.code, ended.error["kind"], ended.error["type"]) == (1, "user", "SystemExit")
+
+
+def test_files_of_the_users_may_be_called_like_ours_or_like_pythons(pod: Pod) -> None:
+    names = ("json", "main", "record", "boot", "bundle", "signal", "traceback")
+    files = {f"{name}.py": f"NAME = 'mine: {name}'\n" for name in names}
+    pod.code(
+        {
+            **files,
+            "job.py": "import main, record, boot\ndef f() -> str:\n    return main.NAME + record.NAME + boot.NAME\n",
+        }
+    )
+    assert pod.run("job:f").outputs == {"o0": "mine: mainmine: recordmine: boot"}
+
+
+def test_the_working_folder_is_that_of_the_code_and_may_be_written(pod: Pod) -> None:
+    pod.code(
+        {
+            "job.py": JOB
+            + "@task\ndef f() -> str:\n    open('out.txt', 'w').write('x')\n    return open('data.txt').read()\n",
+            "data.txt": "hello",
+        }
+    )
+    assert pod.run("job:f").outputs == {"o0": "hello"}
+    assert (pod.work / "out.txt").exists()
+
+
+# ---- the process ----------------------------------------------------------------------------------------------------
+
+
+def test_what_the_task_prints_is_seen_at_once_and_untouched(pod: Pod) -> None:
+    pod.code(
+        {
+            "job.py": "import sys\n"
+            "def f() -> None:\n"
+            "    print('out')\n"
+            "    sys.stdin.readline()\n"
+            "    print('err', file=sys.stderr)\n"
+        }
+    )
+    process = pod.start("job:f")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "out\n"
+    ended = pod.ended(process)
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "", "err\n")
+
+
+WAITING = """
+import signal, sys, time
+def f() -> int:
+    try:
+        print("ready", flush=True)
+        while True:
+            time.sleep(60)
+    finally:
+        {cleanup}
+    return 1
+"""
+
+
+def _terminated(pod: Pod, source: str, cleanup: str) -> Ended:
+    pod.code({"job.py": source.format(cleanup=cleanup)})
+    process = pod.start("job:f", retryOn=["any"])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return _told_to_end(pod, process)
+
+
+def _told_to_end(pod: Pod, process: subprocess.Popen[str]) -> Ended:
+    """Python misses a signal in the instant before it blocks, and "ready" comes right before that; so repeat it."""
+    for _ in range(100):
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
+            break
+    return pod.ended(process)
+
+
+def test_sigterm_runs_finally_blocks_and_is_recorded(pod: Pod) -> None:
+    ended = _terminated(pod, WAITING, "print('cleaned up')")
+    assert (ended.code, ended.stdout) == (143, "cleaned up\n")
+    error = ended.error
+    assert (error["kind"], error["code"], error["type"]) == ("system", "Terminated", "Terminated")
+    assert error["recoverable"] is False
+    assert "time.sleep(60)" in error["traceback"]
+
+
+def test_a_second_sigterm_leaves_finally_blocks_in_peace(pod: Pod) -> None:
+    ended = _terminated(pod, WAITING, "signal.raise_signal(signal.SIGTERM); print('cleaned up')")
+    assert (ended.code, ended.stdout, ended.error["code"]) == (143, "cleaned up\n", "Terminated")
+
+
+def test_sigterm_is_not_swallowed_by_except_exception(pod: Pod) -> None:
+    source = WAITING.replace("    finally:", "    except Exception:\n        return 1\n    finally:")
+    assert _terminated(pod, source, "pass").error["code"] == "Terminated"
+
+
+def test_a_thread_that_never_ends_does_not_hold_up_the_end_beyond_sigterm(pod: Pod) -> None:
+    pod.code(
+        {
+            "job.py": "import threading\n"
+            "def watch():\n"
+            "    threading.main_thread().join()\n"
+            "    print('ended', flush=True)\n"
+            "    threading.Event().wait()\n"
+            "def f() -> int:\n"
+            "    threading.Thread(target=watch).start()\n"
+            "    return 1\n"
+        }
+    )
+    process = pod.start("job:f")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ended\n"
+    ended = _told_to_end(pod, process)
+    assert (ended.code, ended.outputs) == (0, {"o0": 1})
+
+
+def test_a_forked_child_that_comes_back_does_not_speak_for_the_task(pod: Pod) -> None:
+    body = "import os\npid = os.fork()\nif pid:\n    os.waitpid(pid, 0)\nreturn 1 if pid else 2"
+    assert pod.run_body(body).outputs == {"o0": 1}
+
+
+def test_processes_that_the_task_spawns_do_not_run_it_again(pod: Pod) -> None:
+    pod.code(
+        {
+            "job.py": "import multiprocessing\n"
+            "def square(x):\n    return x * x\n"
+            "def f() -> list[int]:\n"
+            "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+            "        return pool.map(square, [1, 2])\n"
+        }
+    )
+    assert pod.run("job:f").outputs == {"o0": [1, 4]}
+
+
+def test_nothing_heavy_is_loaded_before_the_users_function(pod: Pod) -> None:
+    pod.python = BASE_PYTHON
+    pod.code({"job.py": JOB + "import sys\n@task\ndef f() -> list[str]:\n    return list(sys.modules)\n"})
+    env = {"WINDLASS_TASK": json.dumps({"task": "job.f", "entrypoint": "job:f", "bundle": str(pod.bundle)})}
+    command = [pod.python, "-S", str(pod.runtime / "windlass" / "runtime" / "boot.py")]
+    subprocess.run(command, cwd=pod.work, env={**env, "WINDLASS_RESULT": str(pod.result)}, check=True)
+    loaded = set(json.loads(pod.result.read_bytes())["outputs"]["o0"])
+    heavy = {
+        *("pydantic", "yaml", "kubernetes", "requests", "typing_extensions", "jsonschema"),
+        *("asyncio", "dataclasses", "inspect", "tarfile", "gzip", "traceback", "pathlib", "ast", "difflib", "hashlib"),
+        *("logging", "subprocess", "socket", "tempfile", "shutil", "argparse", "windlass._emit", "windlass._local"),
+    }
+    assert loaded & heavy == set()
+
+
+def test_an_order_that_makes_no_sense_is_a_fault_of_the_system(pod: Pod) -> None:
+    for text in ("{", "{}", "[]"):
+        ended = pod.ended(pod.boot({"WINDLASS_TASK": text}))
+        assert (ended.code, ended.error["kind"], ended.error["code"]) == (1, "system", "BadOrder")
+    assert "WINDLASS_TASK is not set" in pod.ended(pod.boot({})).error["message"]
+
+
+def test_a_record_that_can_not_be_written_is_told_in_the_log(pod: Pod) -> None:
+    pod.code({"job.py": JOB})
+    pod.result = pod.work / "no" / "such" / "folder"
+    ended = pod.run("job:double", {"x": 1})
+    assert ended.code == 1
+    assert "the record can't be written to" in ended.stderr
+    assert '{"o0":2}' in ended.stderr
+
+
+# ---- any image ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter, which pytest's are not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become somebody else")
+def test_it_runs_as_nobody_with_a_read_only_runtime(open_folder: Path, runtime: Path) -> None:
+    python = next((path for path in ("/usr/bin/python3", "/usr/local/bin/python3") if Path(path).exists()), None)
+    if python is None or not _works(python):
+        pytest.skip("there is no Python that other users may run")
+    copy = Path(shutil.copytree(runtime, open_folder / "runtime"))
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    pod = Pod(open_folder / "pod", copy, python)
+    pod.user = "nobody"
+    pod.code({"job.py": JOB})
+    shutil.chown(pod.work, "nobody")
+    pod.result.touch()
+    pod.result.chmod(0o666)
+    assert pod.run("job:double", {"x": 1}).outputs == {"o0": 2}
+
+
+def _works(python: str) -> bool:
+    check = "import sys; sys.exit(sys.version_info < (3, 10))"
+    return subprocess.run([python, "-c", check], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("minor", range(10, 15))
+def test_it_runs_on_every_python_that_is_here(tmp_path: Path, runtime: Path, minor: int) -> None:
+    python = shutil.which(f"python3.{minor}")
+    if python is None or not _works(python):
+        pytest.skip(f"there is no Python 3.{minor} here")
+    pod = Pod(tmp_path, runtime, python)
+    assert pod.run_body("return double(x=1)").outputs == {"o0": 2}
+    error = pod.run_body(
+        "try:\n    {}['k']\nexcept KeyError as e:\n    raise RuntimeError('outer') from e\nreturn 1"
+    ).error
+    assert "windlass/runtime" not in error["traceback"]
+    assert error["traceback"].endswith("RuntimeError: outer")
+    pod.code({"job.py": "import nosuchlibrary\n"})
+    assert pod.run("job:f").error["traceback"].count("File ") == 1
+
+
+def test_a_python_that_is_too_old_is_told_so(pod: Pod) -> None:
+    boot = pod.runtime / "windlass" / "runtime" / "boot.py"
+    pretend = f"import runpy, sys; sys.version_info = (3, 8, 1); runpy.run_path({str(boot)!r}, run_name='__main__')"
+    ended = subprocess.run([pod.python, "-c", pretend], env={"WINDLASS_RESULT": str(pod.result)}, capture_output=True)
+    record = json.loads(pod.result.read_bytes())
+    assert ended.returncode == 1
+    assert (
+        record["error"]["message"]
+        == "the image has Python 3.8, and tasks need Python 3.10 or later: choose another image"
+    )
+
+
+def test_the_first_file_can_be_read_by_old_pythons() -> None:
+    boot = SOURCES / "windlass" / "runtime" / "boot.py"
+    ast.parse(boot.read_text(), feature_version=(3, 7))

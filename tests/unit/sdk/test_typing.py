@@ -1,0 +1,63 @@
+"""Type checkers see through the decorators: a task's calls are checked against its function's signature."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+SNIPPET = '''
+from windlass import FlyteRecoverableException, Resources, task, workflow
+
+
+@task
+def double(n: int, label: str = "x") -> int:
+    return 2 * n
+
+
+@task(retries=2, requests=Resources(cpu=1), retry_on=[OSError])
+def describe(n: int) -> str:
+    raise FlyteRecoverableException(str(n))
+
+
+@workflow
+def main(n: int = 3) -> str:
+    return describe(n=double(n, label="y"))
+
+
+reveal_type(double(1))
+reveal_type(main(n=2))
+reveal_type(main())
+double("1")
+double(1, lable="y")
+describe()
+main(n="2")
+task(retrys=1)
+'''
+
+EXPECTED = [
+    (21, 'note: Revealed type is "int"'),
+    (22, 'note: Revealed type is "str"'),
+    (23, 'note: Revealed type is "str"'),
+    (24, '"str"; expected "int"'),
+    (25, 'Unexpected keyword argument "lable"'),
+    (26, 'Missing positional argument "n"'),
+    (27, '"str"; expected "int"'),
+    (28, "No overload variant"),
+]
+
+
+def test_mypy_checks_calls_of_tasks_and_workflows_by_the_signature_of_the_function(tmp_path: Path) -> None:
+    (tmp_path / "snippet.py").write_text(SNIPPET)
+    found = _mypy(tmp_path / "snippet.py")
+    for line, part in EXPECTED:
+        assert any(number == line and part in message for number, message in found), (line, part, found)
+    assert {number for number, message in found if "error" in message} == {24, 25, 26, 27, 28}
+
+
+def _mypy(file: Path) -> list[tuple[int, str]]:
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(ROOT / ".mypy_cache"), file.name]
+    done = subprocess.run(command, cwd=file.parent, capture_output=True, text=True, env={**os.environ, "MYPYPATH": str(ROOT / "sdk/src")})
+    return [(int(line), message) for line, message in re.findall(r"snippet\.py:(\d+): (.*)", done.stdout + done.stderr)]
