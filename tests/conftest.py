@@ -1,12 +1,13 @@
-"""Real clusters for the tests that ask for them: brought up once per session, in a state folder of its own, taken down at the end.
+"""Real clusters for the tests that ask for them: brought up once per session, in a state folder of its own.
 
-``control_plane`` is etcd, an API server and the controllers, without a kubelet (3 s); ``cluster`` is a node with pods (5 s).
-Both have Windlass's CRDs. ``namespace`` is one of the test's own.
+``control_plane`` is etcd, an API server and the controllers, without a kubelet (3 s); ``cluster`` is a node with pods
+(5 s). Both are taken down at the end. Both have Windlass's CRDs. ``namespace`` is one of the test's own.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def new_namespace(request: pytest.FixtureRequest) -> Callable[[Cluster], str]:
 
 def _namespace_name(request: pytest.FixtureRequest) -> str:
     words = request.node.name.removeprefix("test_").lower()
-    return "t-" + "".join(letter if letter.isalnum() else "-" for letter in words)[:50].strip("-")
+    readable = "".join(letter if letter.isalnum() else "-" for letter in words)[:50].strip("-")
+    return f"t-{readable}-{secrets.token_hex(3)}"
 
 
 def _with_kinds(started: Cluster) -> Cluster:

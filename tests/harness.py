@@ -1,7 +1,7 @@
-"""What tests of the operator share: an API client, the operator as a process, waiting, and a kubelet's part played by hand.
+"""What tests of the operator share: an API client, the operator as a process, waiting, and a kubelet played by hand.
 
-Where there is no node (the control-plane suite), a test says itself how pods end: ``Hands`` writes the pod status that a
-kubelet would write. Everything else is real.
+Where there is no node (the control-plane suite), a test says itself how pods end: ``Hands`` writes the pod status that
+a kubelet would write. Everything else is real.
 """
 
 from __future__ import annotations

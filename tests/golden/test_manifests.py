@@ -1,8 +1,8 @@
 """Each example beside the manifests that it renders to.
 
-The code bundle stands as the list of its files, and its hash as a placeholder: both change with every word in an example,
-and compressors differ between machines. Rendering happens in a process of its own, as users do it, so that nothing that
-the tests have loaded gets into a bundle.
+The code bundle stands as the list of its files, and its hash as a placeholder: both change with every word in an
+example, and compressors differ between machines. Rendering happens in a process of its own, as users do it, so that
+nothing that the tests have loaded gets into a bundle.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def _finding(details: ErrorDetails, model: type[BaseModel]) -> Finding:
         hint = did_you_mean(str(location[-1]), _fields_at(model, location[:-1]))
         return Finding(field_path(*location), UNKNOWN_FIELD, f"there is no field `{location[-1]}`{hint}")
     if location[-1:] == ("[key]",):
-        message = f"expected a text as key, got {location[-2]!r}, put it into quotes"
+        message = f"expected a text as key, got {show(details['input'])}, put it into quotes"
         return Finding(field_path(*location[:-2]), INVALID_VALUE, message)
     return Finding(field_path(*location), INVALID_VALUE, _say(details))
 

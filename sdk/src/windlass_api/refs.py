@@ -95,9 +95,7 @@ def marker(value: Any) -> Ref | Literal | None:
         return Literal(value[LITERAL])
     if key != REF:
         raise RefSyntaxError(f"`{key}` has no meaning here; data with such keys is written {{{LITERAL}: {{{key}: …}}}}")
-    if not isinstance(value[REF], str):
-        raise RefSyntaxError(f"`{REF}` takes a text, such as `nodes.a.outputs.o0`, not {json.dumps(value[REF])}")
-    return parse_ref(value[REF])
+    return _content_of_ref(value[REF])
 
 
 def marker_key(value: Any) -> str | None:
@@ -129,7 +127,7 @@ def resolve(value: Any, lookup: Callable[[Ref], Any]) -> Any:
 
     `lookup` gets the whole reference and returns the part that its path names; `walk` follows a path.
     """
-    return decode(value, {REF: lambda text: lookup(parse_ref(text))})
+    return decode(value, {REF: lambda content: lookup(_content_of_ref(content))})
 
 
 def decode(value: Any, meanings: Mapping[str, Callable[[Any], Any]]) -> Any:
@@ -192,6 +190,12 @@ def json_kind(value: Any) -> str:
         return "map"
     names = ((bool, "bool"), (int, "int"), (float, "float"), (str, "string"), (list, "list"), (tuple, "list"))
     return next((name for kind, name in names if isinstance(value, kind)), type(value).__name__)
+
+
+def _content_of_ref(content: Any) -> Ref:
+    if not isinstance(content, str):
+        raise RefSyntaxError(f"`{REF}` takes a text, such as `nodes.a.outputs.o0`, not a {json_kind(content)}")
+    return parse_ref(content)
 
 
 def _ref(text: str, node: str | None, steps: list[PathStep]) -> Ref:

@@ -110,7 +110,7 @@ def test_other_markers_are_decoded_by_the_same_rules() -> None:
     ],
 )
 def test_a_path_that_leads_nowhere_says_how_far_it_came(path: tuple[str | int, ...], says: str) -> None:
-    with pytest.raises(RefValueError, match="") as error:
+    with pytest.raises(RefValueError) as error:
         walk({"a": [1, None]}, path)
     assert says in str(error.value)
 

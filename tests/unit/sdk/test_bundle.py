@@ -38,7 +38,9 @@ def test_the_same_files_give_the_same_bundle_whatever_their_times_places_and_own
     one, other = (make_bundle(files_below(tmp_path / folder)) for folder in ("here", "there"))
     assert one == other
     assert list(members(one)) == ["a/__init__.py", "b.py"]
-    assert {(member.mtime, member.uid, member.uname, member.mode) for member in members(one).values()} == {(0, 0, "", 0o644)}
+    assert {(member.mtime, member.uid, member.uname, member.mode) for member in members(one).values()} == {
+        (0, 0, "", 0o644)
+    }
 
 
 def test_the_name_changes_with_the_content(tmp_path: Path) -> None:
@@ -53,7 +55,9 @@ def test_the_name_does_not_depend_on_the_compressor(tmp_path: Path, monkeypatch:
     written(tmp_path, "a.py")
     before = make_bundle(files_below(tmp_path))
     compress = gzip.compress
-    monkeypatch.setattr(gzip, "compress", lambda data, compresslevel, mtime: compress(data, compresslevel=1, mtime=mtime))
+    monkeypatch.setattr(
+        gzip, "compress", lambda data, compresslevel, mtime: compress(data, compresslevel=1, mtime=mtime)
+    )
     after = make_bundle(files_below(tmp_path))
     assert after.name == before.name
 
@@ -125,9 +129,22 @@ def test_too_large_a_bundle_names_its_size_the_limit_the_largest_files_and_the_w
     with pytest.raises(BundleError) as caught:
         make_bundle(files_below(tmp_path))
     message = str(caught.value)
-    for part in ("949 KiB compressed", "the limit is 900 KiB", "noise.bin", "`--copy auto`", "`--copy none`"):
+    for part in (
+        "949 KiB compressed",
+        "the limit is 900 KiB compressed",
+        "noise.bin",
+        "`--copy auto`",
+        "`--copy none`",
+    ):
         assert part in message
     assert message.index("noise.bin") < message.index("small.py")
+
+
+def test_a_whole_disk_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge.bin").open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(BundleError, match=r"has 953674 MiB in 1 files, .*\n.*huge\.bin"):
+        make_bundle(files_below(tmp_path))
 
 
 def test_a_bundle_up_to_the_limit_fits(tmp_path: Path) -> None:

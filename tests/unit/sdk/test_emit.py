@@ -98,7 +98,7 @@ def test_order_without_data_is_depends_on_and_data_alone_is_not() -> None:
     def ordered() -> None:
         first: Any = keep(value=1)
         second, third = keep(value=2), keep(value=first)
-        first >> third  # noqa: B018  that is the statement
+        first >> third
         second >> third
 
     nodes = _emit.workflow_manifest(ordered)["spec"]["nodes"]
@@ -151,7 +151,7 @@ def test_a_default_of_the_wrong_type_names_the_parameter() -> None:
     def wrong(a: int = "x") -> int:  # type: ignore[assignment]  # that is the mistake
         return a
 
-    with pytest.raises(windlass.TypeTransformerFailedError, match="the default of 'a' of .*wrong"):
+    with pytest.raises(windlass.TypeTransformerFailedError, match=r"the default of 'a' of .*wrong"):
         _emit.task_manifest(wrong)
 
 
@@ -172,7 +172,10 @@ def test_a_workflow_brings_the_tasks_it_uses() -> None:
 def test_a_modules_definitions_are_its_own_and_what_its_workflows_use(monkeypatch: pytest.MonkeyPatch) -> None:
     other = ModuleType("test_other_module")
     monkeypatch.setitem(sys.modules, other.__name__, other)
-    source = "from windlass import workflow\nfrom __main_module__ import keep, move\n@workflow\ndef own():\n    keep(value=1)\n"
+    source = (
+        "from windlass import workflow\nfrom __main_module__ import keep, move\n"
+        "@workflow\ndef own():\n    keep(value=1)\n"
+    )
     stand_in = ModuleType("__main_module__")
     vars(stand_in).update(keep=keep, move=move)
     monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)

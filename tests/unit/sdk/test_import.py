@@ -5,10 +5,31 @@ import sys
 
 import pytest
 
-HEAVY = (
-    "pydantic yaml kubernetes asyncio requests typing_extensions jsonschema dataclasses inspect ast pathlib argparse json"
-    " logging urllib hashlib ssl socket subprocess tempfile importlib.metadata traceback windlass_api"
-).split()
+HEAVY = {
+    "pydantic",
+    "yaml",
+    "kubernetes",
+    "asyncio",
+    "requests",
+    "typing_extensions",
+    "jsonschema",
+    "dataclasses",
+    "inspect",
+    "ast",
+    "pathlib",
+    "argparse",
+    "json",
+    "logging",
+    "urllib",
+    "hashlib",
+    "ssl",
+    "socket",
+    "subprocess",
+    "tempfile",
+    "importlib.metadata",
+    "traceback",
+    "windlass_api",
+}
 
 USER_CODE = """
 from windlass import Resources, task, workflow
@@ -26,7 +47,9 @@ def main(n: int = 3) -> list[int]:
 def loaded_by(code: str) -> set[str]:
     """The modules that are loaded once the code has run, beyond those of bare Python."""
     script = f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*set(sys.modules) - before)"
-    done = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script], capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)}
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
@@ -35,7 +58,7 @@ def loaded_by(code: str) -> set[str]:
 def test_importing_windlass_and_defining_tasks_loads_nothing_heavy(code: str) -> None:
     loaded = loaded_by(code)
     assert "windlass" in loaded
-    assert sorted(loaded & set(HEAVY)) == []
+    assert sorted(loaded & HEAVY) == []
 
 
 def test_emitting_needs_neither_pydantic_nor_yaml() -> None:

@@ -75,7 +75,8 @@ def test_a_value_is_converted_at_every_edge_so_that_tasks_share_nothing() -> Non
 
 def test_a_value_of_the_wrong_type_is_refused_by_a_direct_call_in_the_words_of_the_cluster() -> None:
     with pytest.raises(
-        windlass.TypeTransformerFailedError, match=r"^Failed to convert inputs of task '.*fill':\n  Failed argument 'box':"
+        windlass.TypeTransformerFailedError,
+        match=r"^Failed to convert inputs of task '.*fill':\n  Failed argument 'box':",
     ):
         fill(box=3)  # type: ignore[arg-type]  # that is the mistake
 
@@ -131,7 +132,7 @@ def test_recoverable_failures_are_tried_again_as_often_as_retries_say(capsys: py
 
 
 def test_when_the_retries_are_used_up_the_failure_is_raised() -> None:
-    with pytest.raises(windlass.FlyteRecoverableException, match="Error encountered while executing '.*flaky'"):
+    with pytest.raises(windlass.FlyteRecoverableException, match=r"Error encountered while executing '.*flaky'"):
         flaky(succeed_at=9)
     assert Attempts.count == 3
 

@@ -59,6 +59,37 @@ def real(value: float) -> float:
     return value
 
 
+@dataclass
+class Size:
+    x: int
+    depth: int
+
+
+@task
+def size() -> Size:
+    return Size(1, 2)
+
+
+@task
+def place(point: Point) -> int:
+    return point.x
+
+
+@task
+def dig(size: Size) -> int:
+    return size.depth
+
+
+class Counted(NamedTuple):
+    count: int  # type: ignore[assignment]  # a field wins over the method
+    index: int  # type: ignore[assignment]  # as above
+
+
+@task
+def counting() -> Counted:
+    return Counted(3, 4)
+
+
 def compiled(body: Callable[[], Any]) -> Any:
     """The graph of a workflow without inputs and outputs."""
     return workflow(body).compile()
@@ -84,7 +115,9 @@ def test_parts_of_a_promise_are_paths_in_its_reference() -> None:
     [lambda p: p.left.z, lambda p: p.left["z"], lambda p: p.right.x, lambda p: p.left[0], lambda p: p.left.x.y],
     ids=["no such field", "no such key", "field of a list", "index of a struct", "field of an int"],
 )
-def test_a_part_that_the_type_does_not_have_is_refused_when_the_workflow_is_compiled(access: Callable[[Any], Any]) -> None:
+def test_a_part_that_the_type_does_not_have_is_refused_when_the_workflow_is_compiled(
+    access: Callable[[Any], Any],
+) -> None:
     with pytest.raises(windlass.FlytePromiseAttributeResolveException, match=r"test_promises\.py:\d+: .*n0"):
         compiled(lambda: access(pair(x=1)))
 
@@ -121,7 +154,9 @@ def test_the_truth_of_a_promise_is_refused(use: Callable[[Any], Any]) -> None:
         compiled(lambda: use(number()))
 
 
-@pytest.mark.parametrize("use", [iter, list, range, lambda p: [*p], lambda p: 1 in p], ids=["iter", "list", "range", "*", "in"])
+@pytest.mark.parametrize(
+    "use", [iter, list, range, lambda p: [*p], lambda p: 1 in p], ids=["iter", "list", "range", "*", "in"]
+)
 def test_iterating_over_a_promise_is_refused(use: Callable[[Any], Any]) -> None:
     with pytest.raises(ValueError, match="not iterable"):
         compiled(lambda: use(number()))
@@ -134,7 +169,7 @@ def test_the_length_of_a_promise_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "use",
-    [lambda p: p == 1, lambda p: p != 1, lambda p: p < 1, lambda p: p <= 1, lambda p: p > 1, lambda p: 1 >= p],
+    [lambda p: p == 1, lambda p: p != 1, lambda p: p < 1, lambda p: p <= 1, lambda p: p > 1, lambda p: p >= 1],
     ids=["==", "!=", "<", "<=", ">", ">="],
 )
 def test_comparing_a_promise_is_refused_rather_than_false(use: Callable[[Any], Any]) -> None:
@@ -149,7 +184,10 @@ def test_promises_in_literals_are_bound_part_by_part() -> None:
         return anything(value=[n, 1, {"k": n, "list": [n]}])
 
     node = nested.compile().nodes[1]
-    assert repr(node.inputs["value"]) == "[nodes.n0.outputs.o0, 1, {'k': nodes.n0.outputs.o0, 'list': [nodes.n0.outputs.o0]}]"
+    assert (
+        repr(node.inputs["value"])
+        == "[nodes.n0.outputs.o0, 1, {'k': nodes.n0.outputs.o0, 'list': [nodes.n0.outputs.o0]}]"
+    )
     assert nested() == "[2, 1, {'k': 2, 'list': [2]}]"
 
 
@@ -188,9 +226,18 @@ def test_a_union_takes_the_variant_that_fits() -> None:
 def test_types_are_checked_along_edges_with_the_line_of_the_call() -> None:
     with pytest.raises(
         windlass.TypeTransformerFailedError,
-        match=r"test_promises\.py:\d+: Failed to Bind variable 'value' for function '.*text': expected str, got int \(nodes\.n0",
+        match=r"test_promises\.py:\d+: Failed to Bind variable 'value' for function '.*text': expected str, got int",
     ):
         compiled(lambda: text(value=number()))  # type: ignore[arg-type]  # that is the mistake
+
+
+def test_a_promise_of_another_dataclass_is_refused() -> None:
+    with pytest.raises(
+        windlass.TypeTransformerFailedError, match=r"expected .*Point, got another struct .*no room for its field depth"
+    ):
+        compiled(lambda: place(point=size()))  # type: ignore[arg-type]  # that is the mistake
+    with pytest.raises(windlass.TypeTransformerFailedError, match="it has no field depth"):
+        compiled(lambda: dig(size=pair(x=1).left))  # type: ignore[arg-type]  # that is the mistake
 
 
 def test_an_int_promise_is_no_float() -> None:
@@ -241,9 +288,27 @@ def test_a_result_of_several_outputs_is_taken_apart_by_position_or_name() -> Non
         compiled(lambda: pair(x=1).middle)  # type: ignore[attr-defined]  # that is the mistake
 
 
+def test_outputs_may_be_called_like_methods_of_a_tuple() -> None:
+    @workflow
+    def counted() -> int:
+        result = counting()
+        return result.count
+
+    assert counted() == 3
+    assert repr(counted.compile().outputs["o0"]) == "nodes.n0.outputs.count"
+
+
 @pytest.mark.parametrize(
     "use",
-    [lambda v: v.o0, lambda v: v[0], iter, bool, lambda v: v == 1, lambda v: text(value=v), lambda v: anything(value=[v])],
+    [
+        lambda v: v.o0,
+        lambda v: v[0],
+        iter,
+        bool,
+        lambda v: v == 1,
+        lambda v: text(value=v),
+        lambda v: anything(value=[v]),
+    ],
     ids=["attribute", "index", "iteration", "truth", "comparison", "argument", "argument in a list"],
 )
 def test_what_a_task_without_outputs_returns_is_no_value(use: Callable[[Any], Any]) -> None:

@@ -98,7 +98,7 @@ def test_a_parameter_without_annotation_is_refused() -> None:
     def untyped(a, b: int) -> int:  # type: ignore[no-untyped-def]  # that is the mistake
         return b
 
-    with pytest.raises(windlass.FlyteMissingTypeException, match="'a' has no type. Please add a type annotation"):
+    with pytest.raises(windlass.FlyteMissingTypeException, match=r"'a' has no type\. Please add a type annotation"):
         task(untyped)
 
 
@@ -122,13 +122,13 @@ def test_a_declared_value_without_a_return_is_refused_even_if_the_function_alway
 def test_a_return_behind_a_raise_counts() -> None:
     def odd(a: int) -> int:
         raise RuntimeError
-        return 1  # type: ignore[unreachable]
+        return 1
 
     assert list(task(odd).interface.outputs) == ["o0"]
 
 
 def test_an_optional_result_needs_no_return() -> None:
-    def maybe(a: int) -> Optional[int]:  # noqa: UP045  the old spelling must work too
+    def maybe(a: int) -> Optional[int]:  # type: ignore[return]  # noqa: UP045  the old spelling must work too
         print(a)
 
     assert task(maybe)(1) is None
@@ -144,7 +144,7 @@ def test_a_tuple_as_an_input_is_refused() -> None:
     def taking(a: tuple[int, int]) -> int:
         return 1
 
-    with pytest.raises(windlass.RestrictedTypeError, match="the input a of .*taking"):
+    with pytest.raises(windlass.RestrictedTypeError, match=r"the input a of .*taking"):
         task(taking)
 
 
@@ -159,7 +159,9 @@ def test_a_tuple_of_one_or_of_any_length_is_refused_as_a_result() -> None:
         return (1,)
 
     for function in (one, many, bare):
-        with pytest.raises(windlass.FlyteValidationException, match="Tuples should be used to indicate multiple return"):
+        with pytest.raises(
+            windlass.FlyteValidationException, match="Tuples should be used to indicate multiple return"
+        ):
             task(function)
 
 
@@ -244,9 +246,16 @@ def test_a_method_is_refused() -> None:
         task(Holder.method)
 
 
+def test_a_lambda_is_refused() -> None:
+    nameless = lambda: 1  # noqa: E731  that is the mistake
+    nameless.__module__, nameless.__qualname__ = "flows", "<lambda>"
+    with pytest.raises(ValueError, match="is defined without a name"):
+        task(nameless)
+
+
 def test_only_functions_become_tasks() -> None:
     with pytest.raises(TypeError, match="made from a function"):
-        task(functools.partial(print))  # type: ignore[arg-type]  # that is the mistake
+        task(functools.partial(print))
 
 
 def test_resources_with_both_sides_and_either_side_are_refused_together() -> None:

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -174,6 +174,7 @@ async def _kopf(arguments: argparse.Namespace, reconciler: Reconciler, ready: as
     await kopf.operator(
         registry=build_registry(reconciler),
         settings=build_settings(),
+        identity=cast("Any", names.FIELD_MANAGER),  # else kopf asks for our user's name, which a container may not have
         standalone=True,
         clusterwide=not arguments.namespace,
         namespaces=arguments.namespace,

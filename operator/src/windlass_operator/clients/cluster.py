@@ -8,6 +8,7 @@ bodies go through ``orjson`` straight to the connection, since that is most of w
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -103,7 +104,10 @@ class KubernetesCluster:
             config.ConfigException: there is neither.
         """
         configuration = client.Configuration()
-        await config.load_config(client_configuration=configuration)
+        if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(client_configuration=configuration)
         return cls(configuration, observe)
 
     async def close(self) -> None:

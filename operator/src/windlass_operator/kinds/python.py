@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from windlass_api import types
 from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind, Running, Succeeded, Waiting
 from windlass_operator.manifests.objects import Manifest
 from windlass_operator.manifests.pod import CONTAINER, PodAsk, build
@@ -91,6 +92,8 @@ def _ended(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Evidence:
     if record is not None:
         if "error" in record:
             return Failed(_recorded_failure(record["error"]), at)
+        if types.is_too_deep(record["outputs"]):
+            return Failed(Failure(FailureKind.USER, "OutputTooDeep", "the outputs are nested too deeply"), at)
         if status.get("phase") == "Succeeded":
             return Succeeded(record["outputs"], at, record.get("timings") or {})
     return Failed(_failure_without_record(status, terminated), at)
@@ -102,7 +105,7 @@ def _record(message: str | None) -> dict[str, Any] | None:
     """
     try:
         record = json.loads(message or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if (
         isinstance(record, dict)

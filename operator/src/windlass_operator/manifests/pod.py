@@ -93,7 +93,8 @@ def command(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
         container["command"] = ["python3", "-m", "windlass.runtime.boot"]
     else:
         container["command"] = ["python3", f"{RUNTIME}/windlass/runtime/boot.py"]
-    container["workingDir"] = WORK
+    if ask.code:  # it is unpacked there; code that is in the image is where the image's author says
+        container["workingDir"] = WORK
     container["terminationMessagePolicy"] = "File"
 
 

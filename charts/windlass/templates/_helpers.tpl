@@ -1,0 +1,66 @@
+{{- define "windlass.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains (include "windlass.name" .) .Release.Name -}}
+{{- printf "%s-operator" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s-operator" .Release.Name (include "windlass.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "windlass.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "windlass.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "windlass.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "windlass.labels" -}}
+{{ include "windlass.selectorLabels" . }}
+app.kubernetes.io/part-of: windlass
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "windlass.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "windlass.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "windlass.image" -}}
+{{- default (printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag)) .Values.image.reference -}}
+{{- end -}}
+
+{{- define "windlass.runtimeImage" -}}
+{{- $beside := .Values.image.repository | trimSuffix "windlass-operator" -}}
+{{- default (printf "%swindlass-runtime:%s" $beside (default .Chart.AppVersion .Values.image.tag)) .Values.runtime.image -}}
+{{- end -}}
+
+{{/* Everything the operator may do to namespaced objects. Not among it: Secrets, and writing any spec of a user. */}}
+{{- define "windlass.rules" -}}
+- apiGroups: [windlass.dev]
+  resources: [tasks, workflows, executions]
+  verbs: [get, list, watch]
+- apiGroups: [windlass.dev]
+  resources: [tasks/status, workflows/status, executions/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [configmaps] # code bundles are copied for running Executions; large input values
+  verbs: [get, create, patch]
+- apiGroups: [apps]
+  resources: [controllerrevisions] # revisions of Tasks and Workflows, closures of Executions
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end -}}

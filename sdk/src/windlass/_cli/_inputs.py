@@ -1,0 +1,248 @@
+"""Inputs on the command line: `--name value` by the type of the input, and the help that lists them.
+
+str the text itself int, float a number bool true or false; `--flag` alone is true, `--no-flag` is false list, dict,
+  dataclass JSON optional, union the first variant that fits; `null` is None @path, @- the value is in a file, or
+  comes from standard input: as it is for str, JSON or YAML for the rest @@text a text that starts with @
+
+Option names are the inputs' own; dashes may stand for underscores.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from windlass import _exceptions, _types
+from windlass._bindings import kind_of
+from windlass._calls import default_of
+from windlass._cli import _yaml
+from windlass._docstrings import read_docstring
+from windlass._emit import Definition
+from windlass._interface import Parameter
+from windlass_api.findings import did_you_mean
+from windlass_api.types import Type, check_value
+
+_INT = re.compile(r"[+-]?[0-9][0-9_]*\Z")
+
+
+class InputError(Exception):
+    """An input is missing, unknown or does not fit."""
+
+
+def split(entity: Definition, words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The texts of the inputs named in the words, and the words which are none of theirs."""
+    parameters = entity.interface.inputs
+    texts: dict[str, str] = {}
+    others: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        option, equals, text = word.partition("=")
+        name = option.removeprefix("--").replace("-", "_")
+        negated = name.removeprefix("no_")
+        if not word.startswith("--") or (name not in parameters and not _is_flag(parameters.get(negated))):
+            others.append(word)
+            continue
+        if name not in parameters:
+            name, equals, text = negated, "=", "false"
+        elif not equals:
+            text = _following(name, parameters[name], rest)
+        if name in texts:
+            raise InputError(f"--{name} is given twice")
+        texts[name] = text
+    return texts, others
+
+
+def parse(entity: Definition, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The inputs as JSON; every one is checked, and none that is needed may be missing."""
+    parameters = entity.interface.inputs
+    missing = [name for name, parameter in parameters.items() if parameter.required and name not in texts]
+    if missing:
+        raise InputError(f"{entity.short_name} needs {' and '.join(f'--{name}' for name in missing)}")
+    return {name: _value(parameters[name], text) for name, text in texts.items()}
+
+
+def to_python(entity: Definition, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs as the function takes them."""
+    parameters = entity.interface.inputs
+    return {name: _types.from_wire(value, parameters[name].python_type, f"--{name}:") for name, value in inputs.items()}
+
+
+def unknown(entity: Definition, word: str) -> str:
+    """What is wrong with a word that nobody knows."""
+    if not word.startswith("-"):
+        return f"unexpected argument {word!r}; inputs are given as --name value"
+    known = [f"--{name}" for name in entity.interface.inputs]
+    return f"{entity.short_name} has no input {word.partition('=')[0]}{did_you_mean(word.partition('=')[0], known)}"
+
+
+def listing(entity: Definition) -> str:
+    """The inputs with types, defaults and descriptions, one line each."""
+    if not entity.interface.inputs:
+        return f"{entity.short_name} has no inputs"
+    described = read_docstring(entity.function.__doc__).parameters
+    rows = [_row(entity, parameter) for parameter in entity.interface.inputs.values()]
+    width = max(len(option) for option, _ in rows)
+    lines = []
+    for (option, note), name in zip(rows, entity.interface.inputs, strict=True):
+        text = f"{described[name]} ({note})" if described.get(name) else f"({note})"
+        lines.append(f"  {option:<{width}}  {text}")
+    return f"inputs of {entity.short_name}:\n" + "\n".join(lines)
+
+
+def _row(entity: Definition, parameter: Parameter) -> tuple[str, str]:
+    if parameter.required:
+        note = "required"
+    else:
+        default = json.dumps(default_of(entity, parameter), ensure_ascii=False)
+        note = f"default: {default if len(default) <= 60 else default[:59] + '…'}"
+    return f"--{parameter.name} {kind_of(parameter.python_type).type}", note
+
+
+def _is_flag(parameter: Parameter | None) -> bool:
+    return parameter is not None and parameter.python_type is bool
+
+
+def _following(name: str, parameter: Parameter, rest: list[str]) -> str:
+    if _is_flag(parameter) and (not rest or rest[0].lower() not in ("true", "false")):
+        return "true"
+    if not rest:
+        raise InputError(f"--{name} needs a value ({kind_of(parameter.python_type).type})")
+    return rest.pop(0)
+
+
+def _value(parameter: Parameter, text: str) -> Any:
+    kind = kind_of(parameter.python_type)
+    option = f"--{parameter.name}"
+    if text.startswith("@@"):
+        text = text[1:]
+    elif text.startswith("@"):
+        return _checked(_from_file(text[1:], kind.type, option), parameter, option)
+    try:
+        value = _parse(text, kind.type)
+    except ValueError as error:
+        raise InputError(f"{option}: expected {kind.type}, got {_shown(text)}: {error}") from None
+    return _checked(value, parameter, option)
+
+
+def _checked(value: Any, parameter: Parameter, option: str) -> Any:
+    kind = kind_of(parameter.python_type)
+    problems = check_value(value, kind.type, kind.schema, option)
+    if problems:
+        raise InputError("\n".join(map(str, problems)))
+    try:
+        python = _types.from_wire(value, parameter.python_type, f"{option}:")
+        return _types.to_wire(python, parameter.python_type, f"{option}:")
+    except _exceptions.TypeTransformerFailedError as error:
+        raise InputError(str(error)) from None
+
+
+def _from_file(name: str, type: Type, option: str) -> Any:  # noqa: A002  it is what it is
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{option}: {name} can't be read: {getattr(error, 'strerror', None) or error}") from None
+    if type.name == "str":
+        return text
+    try:
+        return _read_json(text, name) if name.endswith(".json") else _read_yaml(text, name)
+    except ValueError as error:
+        raise InputError(f"{option}: {error}") from None
+
+
+def _read_json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{name}:{error.lineno}:{error.colno}: this is no JSON: {error.msg}") from None
+
+
+def _read_yaml(text: str, name: str) -> Any:
+    """YAML, which JSON is too; JSON is tried first, since it is read without loading a library."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        documents = _yaml.load_all(text, name)
+    if len(documents) != 1:
+        raise ValueError(f"{name} holds {len(documents)} YAML documents; one value is expected")
+    return documents[0]
+
+
+def _parse(text: str, type: Type) -> Any:  # noqa: A002  it is what it is
+    if type.name in ("optional", "union"):
+        return _parse_variant(text, type)
+    return _PARSERS.get(type.name, _parse_json)(text)
+
+
+def _parse_variant(text: str, type: Type) -> Any:  # noqa: A002  it is what it is
+    """The first variant that fits, texts last since everything is one."""
+    if text == "null":
+        return None
+    problems = []
+    for variant in sorted(type.args, key=lambda variant: variant.name == "str"):
+        try:
+            value = _parse(text, variant)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        if not check_value(value, variant):
+            return value
+    raise ValueError("; ".join(problems) or "it fits no variant")
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"this is no JSON ({error}); a file is given as @path") from None
+
+
+def _parse_any(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _parse_int(text: str) -> int:
+    if not _INT.match(text):
+        raise ValueError("a whole number is needed")
+    return int(text)
+
+
+def _parse_float(text: str) -> Any:
+    try:
+        return _types.to_wire(float(text), float, "the number:")
+    except _exceptions.TypeTransformerFailedError:
+        raise
+    except ValueError:
+        raise ValueError("a number is needed") from None
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("true or false is needed")
+    return text.lower() == "true"
+
+
+def _parse_none(text: str) -> None:
+    if text != "null":
+        raise ValueError("the only value is null")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:59] + "…")
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": _parse_int,
+    "float": _parse_float,
+    "bool": _parse_bool,
+    "none": _parse_none,
+    "any": _parse_any,
+}

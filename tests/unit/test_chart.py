@@ -1,0 +1,253 @@
+"""The chart: values and schema agree, what it renders is right, and the operator gets no right that it does not use."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.console import ROOT
+from localcluster import binaries
+from windlass_operator.cli import run as operator_run
+
+CHART = ROOT / "charts" / "windlass"
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+LOCAL = yaml.safe_load((CHART / "values-local.yaml").read_text())
+
+Object = dict[str, Any]
+Render = Callable[..., list[Object]]
+
+needs_helm = [pytest.mark.control_plane, pytest.mark.timeout(900)]  # Helm is built with the API server's program
+
+
+def paths(values: Object, schema: Object, path: str = "") -> Iterator[str]:
+    """Every value's path, as far as the schema names what is below it."""
+    for name, value in values.items():
+        below = schema.get("properties", {}).get(name, {})
+        yield f"{path}{name}"
+        if isinstance(value, dict) and "properties" in below:
+            yield from paths(value, below, f"{path}{name}.")
+
+
+def schema_paths(schema: Object, path: str = "") -> Iterator[str]:
+    for name, below in schema.get("properties", {}).items():
+        yield f"{path}{name}"
+        yield from schema_paths(below, f"{path}{name}.")
+
+
+def test_every_value_is_in_the_schema_and_every_property_has_a_default() -> None:
+    in_schema = {path for path in schema_paths(SCHEMA) if not path.startswith("global")}
+    assert set(paths(VALUES, SCHEMA)) == {path for path in in_schema if "[]" not in path}
+
+
+def test_the_values_of_the_local_cluster_are_values_of_the_chart() -> None:
+    assert set(paths(LOCAL, SCHEMA)) <= set(paths(VALUES, SCHEMA))
+
+
+def test_every_value_is_used_by_a_template() -> None:
+    templates = "".join(path.read_text() for path in (CHART / "templates").iterdir())
+    for path in paths(VALUES, SCHEMA):
+        assert re.search(rf"\.Values\.{re.escape(path)}\b", templates), path
+
+
+def test_the_chart_carries_the_crds_as_they_are() -> None:
+    copies, originals = (
+        {path.name: path.read_text() for path in folder.glob("*.yaml")}
+        for folder in (CHART / "files" / "crds", ROOT / "crds")
+    )
+    assert copies == originals and originals
+
+
+def test_no_template_mentions_secrets_as_a_right() -> None:
+    for path in (CHART / "templates").glob("*"):
+        rules = re.findall(r"resources: \[(.*?)\]", path.read_text())
+        assert not any("secret" in rule for rule in rules), path.name
+
+
+# Rendered by Helm
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("helm")
+    binaries.link(binaries.ensure_binaries(node=False), folder / "bin")
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, "HOME": str(folder), "HELM_CACHE_HOME": str(folder)}
+        command = [str(folder / "bin" / "helm"), *arguments]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+    return call
+
+
+@pytest.fixture
+def render(helm: Callable[..., subprocess.CompletedProcess[str]]) -> Render:
+    def call(*options: str) -> list[Object]:
+        result = helm("template", "windlass", str(CHART), "--namespace", "windlass-system", *options)
+        assert result.returncode == 0, result.stderr
+        return [one for one in yaml.safe_load_all(result.stdout) if one]
+
+    return call
+
+
+def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
+    return [one for one in objects if one["kind"] in kinds]
+
+
+def operator_rules(objects: list[Object]) -> list[Object]:
+    roles = [one for one in of_kind(objects, "Role", "ClusterRole") if one["metadata"]["name"] == "windlass-operator"]
+    assert roles
+    return [rule for role in roles for rule in role["rules"]]
+
+
+class TestRendered:
+    """What the chart makes of its values."""
+
+    pytestmark = needs_helm
+
+    def test_helm_finds_nothing_to_complain_of(self, helm: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+        result = helm("lint", "--strict", str(CHART), "--values", str(CHART / "values-local.yaml"))
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    @pytest.mark.parametrize(
+        ("setting", "complaint"),
+        [
+            ("imgae.tag=1", "imgae"),
+            ("image.tga=1", "tga"),
+            ("runtime.delivery=volume", "delivery"),
+            ("watchNamespaces={Not A Name}", "watchNamespaces"),
+        ],
+    )
+    def test_a_wrong_value_is_refused_by_name(
+        self, setting: str, complaint: str, helm: Callable[..., subprocess.CompletedProcess[str]]
+    ) -> None:
+        result = helm("template", "windlass", str(CHART), "--set", setting)
+        assert result.returncode != 0 and complaint in result.stderr
+
+    def test_the_operator_has_exactly_the_rights_it_uses(self, render: Render) -> None:
+        rights = {
+            (group, resource): set(rule["verbs"])
+            for rule in operator_rules(render())
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+        }
+        reading = {"get", "list", "watch"}
+        assert rights == {
+            **{("windlass.dev", kind): reading for kind in ("tasks", "workflows", "executions")},
+            **{("windlass.dev", f"{kind}/status"): {"patch"} for kind in ("tasks", "workflows", "executions")},
+            ("", "pods"): {*reading, "create", "delete"},
+            ("", "configmaps"): {"get", "create", "patch"},
+            ("apps", "controllerrevisions"): {"get", "list", "create", "patch", "delete"},
+            ("", "events"): {"create"},
+        }
+
+    def test_with_namespaces_named_there_is_no_right_elsewhere(self, render: Render) -> None:
+        everywhere, named = render(), render("--set", "watchNamespaces={team-a,team-b}")
+        assert operator_rules(named) == operator_rules(everywhere) * 2
+        roles = of_kind(named, "Role", "RoleBinding")
+        assert sorted(one["metadata"]["namespace"] for one in roles) == ["team-a", "team-a", "team-b", "team-b"]
+        assert of_kind(named, "ClusterRoleBinding") == []
+
+    def test_people_get_rights_by_the_roles_of_the_cluster_and_none_to_status(self, render: Render) -> None:
+        prefix = "rbac.authorization.k8s.io/aggregate-to-"
+        found = {
+            label.removeprefix(prefix): role["rules"]
+            for role in of_kind(render(), "ClusterRole")
+            for label in role["metadata"]["labels"]
+            if label.startswith(prefix)
+        }
+        assert set(found) == {"view", "edit", "admin"}
+        assert found["view"][0]["verbs"] == ["get", "list", "watch"]
+        resources = {name for rules in found.values() for rule in rules for name in rule["resources"]}
+        assert resources == {"tasks", "workflows", "executions"}
+        assert (
+            of_kind(render("--set", "rbac.aggregate=false"), "ClusterRole")[0]["metadata"]["name"]
+            == "windlass-operator"
+        )
+
+    def test_every_object_says_what_it_belongs_to(self, render: Render) -> None:
+        for one in render("--set", "serviceMonitor.enabled=true"):
+            labels = one["metadata"]["labels"]
+            assert labels["app.kubernetes.io/name"] == "windlass", one["kind"]
+            assert labels["app.kubernetes.io/instance"] == "windlass", one["kind"]
+
+    def test_crds_are_upgraded_with_the_release_and_stay_when_it_goes(self, render: Render) -> None:
+        crds = of_kind(render(), "CustomResourceDefinition")
+        originals = {
+            found["metadata"]["name"]: found["spec"]
+            for found in (yaml.safe_load(path.read_text()) for path in (ROOT / "crds").glob("*.yaml"))
+        }
+        assert {one["metadata"]["name"]: one["spec"] for one in crds} == originals
+        assert all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in crds)
+        assert of_kind(render("--set", "crds.install=false"), "CustomResourceDefinition") == []
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            (),
+            ("--values", str(CHART / "values-local.yaml")),
+            ("--set", "watchNamespaces={a,b}", "--set", "extraArgs={--verbose}", "--set", "maxParallelPods=1000000"),
+        ],
+        ids=["default", "local", "everything"],
+    )
+    def test_the_operator_understands_its_arguments(self, options: tuple[str, ...], render: Render) -> None:
+        (deployment,) = of_kind(render(*options), "Deployment")
+        parser = argparse.ArgumentParser()
+        operator_run.register(parser.add_subparsers())
+        arguments = parser.parse_args(deployment["spec"]["template"]["spec"]["containers"][0]["args"])
+        assert arguments.listen == "0.0.0.0:8080"
+        assert arguments.namespace == (["a", "b"] if "--set" in options else [])
+
+    def test_the_operator_runs_restricted_and_alone(self, render: Render) -> None:
+        (deployment,) = of_kind(render(), "Deployment")
+        assert deployment["spec"]["replicas"] == 1
+        assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert "cpu" not in container["resources"]["limits"]
+        assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "startupProbe")} == {"/healthz"}
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+    def test_service_and_monitor_find_the_operator(self, render: Render) -> None:
+        objects = render("--set", "serviceMonitor.enabled=true")
+        (service,), (monitor,), (deployment,) = (
+            of_kind(objects, kind) for kind in ("Service", "ServiceMonitor", "Deployment")
+        )
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert service["spec"]["selector"].items() <= labels.items()
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert of_kind(render(), "ServiceMonitor") == []
+
+    def test_the_runtime_image_stands_beside_the_operators(self, render: Render) -> None:
+        (deployment,) = of_kind(
+            render("--set", "image.repository=registry.example/team/windlass-operator"), "Deployment"
+        )
+        arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert "--runtime-image=registry.example/team/windlass-runtime:0.1.0" in arguments
+        assert "--operator-image=registry.example/team/windlass-operator:0.1.0" in arguments
+
+
+def test_the_dockerfile_builds_what_the_chart_names() -> None:
+    dockerfile = Path(ROOT / "operator" / "Dockerfile").read_text()
+    targets = set(re.findall(r"^FROM \S+ AS (\w+)$", dockerfile, re.MULTILINE))
+    assert {"operator", "runtime"} <= targets
+    copied = re.findall(r"^COPY (?!--)(\S+)", dockerfile, re.MULTILINE)
+    assert all((ROOT / source).exists() for source in copied)
+    allowed = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    assert all(any(source == one or source.startswith(f"{one}/") for one in allowed) for source in copied)
