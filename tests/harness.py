@@ -51,7 +51,7 @@ class Api:
     """Plain JSON to and from an API server."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
-        found = config.new_client_from_config(str(cluster.kubeconfig))
+        found = config.new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]  # theirs
         self._server = found.configuration.host
         self._token = found.configuration.get_api_key_with_prefix("BearerToken")
         self._pool = found.rest_client.pool_manager

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.harness import Operator, wait_until
 
 from dev import snippets
 from dev.console import ROOT
 from localcluster.cluster import Cluster
+from tests.harness import Operator, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def define(api: Api, *bodies: Body) -> None:
         api.create(body["kind"].lower() + "s", body)
 
 
-def chain(api: Api, **overrides: object) -> None:
+def chain(api: Api, **overrides: Any) -> None:
     """Two tasks: a → b."""
     define(
         api,

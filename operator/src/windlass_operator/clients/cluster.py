@@ -105,7 +105,7 @@ class KubernetesCluster:
         """
         configuration = client.Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # theirs
         else:
             await config.load_kube_config(client_configuration=configuration)
         return cls(configuration, observe)

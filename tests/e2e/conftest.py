@@ -1,0 +1,72 @@
+"""Windlass as users have it: installed from the chart into a cluster with a node, used through kubectl and the CLI."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from localcluster.cluster import Cluster
+from tests.harness import Api
+
+ROOT = Path(__file__).parent.parent.parent
+SYSTEM = "windlass-system"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A cluster with Windlass in it, and a namespace of the test's own where only restricted pods may run."""
+
+    cluster: Cluster
+    namespace: str
+
+    @property
+    def api(self) -> Api:
+        """Plain JSON to and from the namespace."""
+        return Api(self.cluster, self.namespace)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """kubectl in the namespace."""
+        return self.cluster.kubectl("--namespace", self.namespace, *arguments, stdin=stdin)
+
+    def windlass(self, *arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """The CLI, told to use the namespace."""
+        return subprocess.run(
+            [sys.executable, "-m", "windlass._cli", *arguments, "--remote", "--namespace", self.namespace],
+            env={**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+
+def install(cluster: Cluster, *values: str) -> None:
+    """Install the chart, or change its values; returns when the operator is ready."""
+    chart, local = ROOT / "charts" / "windlass", ROOT / "charts" / "windlass" / "values-local.yaml"
+    settings = [part for value in values for part in ("--set", value)]
+    cluster.helm(
+        *("upgrade", "--install", "windlass", str(chart), "--namespace", SYSTEM, "--create-namespace"),
+        *("--values", str(local), "--take-ownership", "--force-conflicts", *settings),
+    )
+    cluster.kubectl("--namespace", SYSTEM, "rollout", "status", "deployment/windlass-operator", "--timeout=90s")
+
+
+@pytest.fixture(scope="session")
+def with_windlass(cluster: Cluster) -> Cluster:
+    """The cluster with Windlass installed from the chart."""
+    install(cluster)
+    return cluster
+
+
+@pytest.fixture
+def windlass(with_windlass: Cluster, new_namespace: Callable[[Cluster], str]) -> Installed:
+    """Windlass, in a namespace that enforces the restricted Pod Security Standard."""
+    namespace = new_namespace(with_windlass)
+    with_windlass.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    return Installed(with_windlass, namespace)
