@@ -19,6 +19,104 @@ EXAMPLES = ROOT / "examples"
 TEXT = EXAMPLES / "data" / "windlass.txt"
 
 
+DIVIDE = """
+from windlass import task, workflow
+
+
+@task
+def divide(a: int, b: int) -> float:
+    return a / b
+
+
+@workflow
+def wf(b: int = 0) -> float:
+    return divide(a=1, b=b)
+"""
+
+FLAKY = """
+from windlass import FlyteRecoverableException, task, workflow
+
+
+@task(retries=1)
+def flaky(ready: bool) -> int:
+    if not ready:
+        raise FlyteRecoverableException("not today")
+    return 1
+
+
+@workflow
+def wf() -> int:
+    return flaky(ready=False)
+"""
+
+NO_IMAGE = """
+from windlass import task, workflow
+
+
+@task(container_image="localhost/no-such-image:1")
+def f() -> int:
+    return 1
+
+
+@workflow
+def wf() -> int:
+    return f()
+"""
+
+LOOK = """
+import os
+
+from windlass import task, workflow
+
+
+@task
+def look() -> list[str]:
+    there = os.path.exists("/var/run/secrets/kubernetes.io")
+    return [str(there), str(os.getuid()), os.environ["HOME"]]
+
+
+@workflow
+def wf() -> list[str]:
+    return look()
+"""
+
+TELL = """
+from windlass import task, workflow
+
+
+@task
+def f() -> None:
+    raise ValueError("told you")
+
+
+@workflow
+def wf() -> None:
+    f()
+"""
+
+SLOW = """
+import time
+
+from windlass import task, workflow
+
+
+@task
+def wait(seconds: float, after: int = 0) -> int:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.05)
+    return after + 1
+
+
+@workflow
+def wf(seconds: float = 3.0) -> int:
+    a = wait(seconds=seconds)
+    b = wait(seconds=seconds)
+    c = wait(seconds=seconds, after=a)
+    return wait(seconds=0.1, after=c)
+"""
+
+
 def local(*arguments: str) -> str:
     """The same run without a cluster."""
     command = [sys.executable, "-m", "windlass._cli", "run", *arguments]
@@ -51,7 +149,7 @@ def test_manifests_written_by_hand_run_and_kubectl_tells_the_story(windlass: Ins
 
 
 def test_the_demo_gives_the_same_on_the_cluster_as_locally(windlass: Installed) -> None:
-    arguments = (str(EXAMPLES / "wordcount.py"), "wordcount", "--text", f"@{TEXT}", "--top", "5")
+    arguments = (str(EXAMPLES / "wordcount.py"), "wordcount", "--text", f"@{TEXT}", "--top", "5", "-o", "json")
     remote = windlass.windlass("run", *arguments)
     assert remote.returncode == 0, remote.stderr
     assert remote.stdout == local(*arguments)
@@ -61,72 +159,37 @@ def test_the_demo_gives_the_same_on_the_cluster_as_locally(windlass: Installed) 
 def test_a_text_of_a_quarter_megabyte_goes_through(windlass: Installed, tmp_path: Path) -> None:
     text = tmp_path / "long.txt"
     text.write_text("".join(f"word{i % 5000} " for i in range(25_000)))
-    arguments = (str(EXAMPLES / "wordcount.py"), "wordcount", "--text", f"@{text}", "--top", "3")
+    arguments = (str(EXAMPLES / "wordcount.py"), "wordcount", "--text", f"@{text}", "--top", "3", "-o", "json")
     remote = windlass.windlass("run", *arguments)
     assert remote.returncode == 0, remote.stderr
     assert remote.stdout == local(*arguments)
 
 
 def test_an_exception_reaches_the_terminal_and_the_execution(windlass: Installed, tmp_path: Path) -> None:
-    source = (
-        "from windlass import task, workflow\n\n\n@task\ndef divide(a: int, b: int) -> float:\n    return a / b\n\n\n"
-    )
-    source += "@workflow\ndef wf(b: int = 0) -> float:\n    return divide(a=1, b=b)\n"
-    remote = windlass.windlass("run", write(tmp_path, source), "wf")
+    remote = windlass.windlass("run", write(tmp_path, DIVIDE), "wf")
     assert remote.returncode == 1
     told = remote.stdout + remote.stderr
     assert "ZeroDivisionError" in told and "return a / b" in told
     status = the_execution(windlass)["status"]
     assert status["error"]["node"] == "n0"
     assert status["error"]["type"] == "ZeroDivisionError"
-    assert "line 6" in status["error"]["traceback"]
+    assert "line 7" in status["error"]["traceback"]
     assert "division by zero" in windlass.kubectl("describe", "execution")
     assert windlass.kubectl("logs", the_execution(windlass)["metadata"]["name"] + "-n0-0").count("Traceback") == 1
 
 
 def test_a_recoverable_exception_is_retried_in_a_pod_of_its_own(windlass: Installed, tmp_path: Path) -> None:
-    source = (
-        "from windlass import FlyteRecoverableException, task, workflow\n\n\n@task(retries=1)\ndef flaky() -> int:\n"
-    )
-    source += '    raise FlyteRecoverableException("not today")\n\n\n@workflow\ndef wf() -> int:\n    return flaky()\n'
-    remote = windlass.windlass("run", write(tmp_path, source), "wf")
+    remote = windlass.windlass("run", write(tmp_path, FLAKY), "wf")
     assert remote.returncode == 1
     assert the_execution(windlass)["status"]["nodes"]["n0"]["failures"] == {"user": 2, "system": 0}
     assert len(windlass.api.list("pods")) == 2
 
 
 def test_an_image_that_is_not_there_fails_with_the_kubelets_words(windlass: Installed, tmp_path: Path) -> None:
-    source = (
-        "from windlass import task, workflow\n\n\n@task(container_image='localhost/no-such-image:1')\ndef f() -> int:\n"
-    )
-    source += "    return 1\n\n\n@workflow\ndef wf() -> int:\n    return f()\n"
-    remote = windlass.windlass("run", write(tmp_path, source), "wf")
+    remote = windlass.windlass("run", write(tmp_path, NO_IMAGE), "wf")
     assert remote.returncode == 1
     assert "localhost/no-such-image:1" in remote.stdout + remote.stderr
     assert "Image" in the_execution(windlass)["status"]["error"]["code"]
-
-
-SLOW = """
-import time
-
-from windlass import task, workflow
-
-
-@task
-def wait(seconds: float, after: int = 0) -> int:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        time.sleep(0.05)
-    return after + 1
-
-
-@workflow
-def wf(seconds: float = 3.0) -> int:
-    a = wait(seconds=seconds)
-    b = wait(seconds=seconds)
-    c = wait(seconds=seconds, after=a)
-    return wait(seconds=0.1, after=c)
-"""
 
 
 def start(windlass: Installed, folder: Path, seconds: float) -> str:
@@ -160,7 +223,7 @@ def test_cancelling_stops_the_pods_soon(windlass: Installed, tmp_path: Path) -> 
     windlass.kubectl("patch", "execution", name, "--type=merge", "-p", '{"spec":{"cancel":true}}')
     windlass.kubectl("wait", "--for=condition=Finished", f"execution/{name}", "--timeout=20s")
     assert the_execution(windlass)["status"]["phase"] == "Cancelled"
-    assert windlass.api.list("pods") == []
+    wait_until(lambda: windlass.api.list("pods") == [], "the pods to be gone", 20)
 
 
 @pytest.fixture
@@ -198,10 +261,7 @@ def test_deleting_a_running_execution_with_the_operator_down_leaves_nothing(
 
 
 def test_pods_have_no_token_and_the_operator_may_not_read_secrets(windlass: Installed, tmp_path: Path) -> None:
-    source = "import os\n\nfrom windlass import task, workflow\n\n\n@task\ndef look() -> list[str]:\n"
-    source += "    there = os.path.exists('/var/run/secrets/kubernetes.io')\n    return [str(there), str(os.getuid()), os.getcwd()]\n\n\n"
-    source += "@workflow\ndef wf() -> list[str]:\n    return look()\n"
-    remote = windlass.windlass("run", write(tmp_path, source), "wf", "-o", "json")
+    remote = windlass.windlass("run", write(tmp_path, LOOK), "wf", "-o", "json")
     assert remote.returncode == 0, remote.stderr
     assert the_execution(windlass)["status"]["outputs"]["o0"] == ["False", "65532", "/var/run/windlass/work"]
     who = f"--as=system:serviceaccount:{SYSTEM}:windlass-operator"
@@ -211,9 +271,7 @@ def test_pods_have_no_token_and_the_operator_may_not_read_secrets(windlass: Inst
 
 
 def test_events_tell_what_went_wrong(windlass: Installed, tmp_path: Path) -> None:
-    source = "from windlass import task, workflow\n\n\n@task\ndef f() -> int:\n    raise ValueError('told you')\n\n\n"
-    source += "@workflow\ndef wf() -> int:\n    return f()\n"
-    windlass.windlass("run", write(tmp_path, source), "wf")
+    windlass.windlass("run", write(tmp_path, TELL), "wf")
     name = the_execution(windlass)["metadata"]["name"]
 
     def told() -> list[str]:

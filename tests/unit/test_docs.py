@@ -122,12 +122,15 @@ def test_every_decision_is_listed_and_has_its_four_parts() -> None:
         assert all(f"**{part}" in text for part in ("Context", "Options", "Choice", "What would change it")), path.name
 
 
-def test_every_code_that_the_operator_gives_is_among_the_errors() -> None:
+def test_every_code_of_a_failure_is_among_the_errors() -> None:
     guide = (ROOT / "docs" / "guides" / "errors.md").read_text()
     sources = ROOT / "operator" / "src" / "windlass_operator"
     files = ("core/settling.py", "core/inputs.py", "core/gates.py", "kinds/python.py")
     text = "".join((sources / name).read_text() for name in files)
     codes = set(re.findall(r'FailureKind\.(?:USER|SYSTEM),\s*"(\w+)"', text))
+    runtime = ROOT / "sdk" / "src" / "windlass" / "runtime"
+    in_pods = "".join(path.read_text() for path in runtime.glob("*.py"))
+    codes |= set(re.findall(r'\("(?:user|system)", "([\w:]+)"', in_pods)) | set(re.findall(r'"(USER:\w+)"', in_pods))
     assert codes and sorted(code for code in codes if f"`{code}`" not in guide) == []
 
 

@@ -20,8 +20,8 @@ from windlass_operator.core.actions import Action, CreatePod, CreateValue, Delet
 from windlass_operator.core.closure import Node
 from windlass_operator.core.gates import End, Facts, Hold, ask, lookup
 from windlass_operator.core.inputs import prepare
-from windlass_operator.core.observed import ExecutionError, ExecutionState, NodeState, Observed
-from windlass_operator.core.settling import settle
+from windlass_operator.core.observed import ExecutionError, ExecutionState, NodeState, Observed, PodView
+from windlass_operator.core.settling import RETRYING, settle
 from windlass_operator.core.states import ACTIVE, FINISHED, ExecutionPhase, NodePhase
 from windlass_operator.kinds import kind_of
 from windlass_operator.kinds.evidence import Failed, Failure, FailureKind, Succeeded, Waiting
@@ -257,8 +257,17 @@ def _transitions(before: Mapping[str, NodeState], after: Mapping[str, NodeState]
 def stuck(observed: Observed, state: ExecutionState) -> tuple[str, str, str] | None:
     """The first node that waits for something that somebody should look at: node, reason, message."""
     for name, node in state.nodes.items():
-        if node.phase is NodePhase.QUEUED and node.reason:
-            view = observed.pods.get((name, node.attempt))
-            if view is None or (isinstance(view.evidence, Waiting) and view.evidence.stuck):
-                return name, node.reason, node.message
+        if node.reason and (_held(node) or _pod_stuck(observed.pods.get((name, node.attempt)), node)):
+            return name, node.reason, node.message
     return None
+
+
+def _held(node: NodeState) -> bool:
+    """The API server doesn't take its pod at the moment, as ``record`` has it."""
+    return node.phase is NodePhase.PENDING and node.reason != RETRYING
+
+
+def _pod_stuck(view: PodView | None, node: NodeState) -> bool:
+    if node.phase is not NodePhase.QUEUED or view is None:
+        return False
+    return isinstance(view.evidence, Waiting) and view.evidence.stuck

@@ -21,6 +21,9 @@ PERMANENT = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 PATIENT = frozenset({"Unschedulable"})
 """Stuck reasons that may end by themselves however long it takes (a node is added, another pod ends)."""
 
+RETRYING = "Retrying"
+"""The reason of a node that waits for its next attempt."""
+
 LOST = Failure(
     FailureKind.SYSTEM, "PodLost", "the pod disappeared before it delivered a result (deleted, or its node was lost)"
 )
@@ -49,7 +52,8 @@ def _step(node: Node, state: NodeState, observed: Observed, *, stopping: bool) -
                 reason="",
                 message="",
                 stuck_since=None,
-                started_at=state.started_at or observed.now,
+                started_at=state.started_at if state.started_at is not None else observed.now,
+                retry_at=None,
             )
         case Succeeded():
             return _succeeded(node, state, view.evidence, observed, stopping)
@@ -164,7 +168,7 @@ def _next_attempt(charged: NodeState, failure: Failure, observed: Observed, seed
         charged,
         phase=NodePhase.PENDING,
         attempt=charged.attempt + 1,
-        reason="Retrying",
+        reason=RETRYING,
         message=f"attempt {charged.attempt} failed: {failure.code}: {failure.message}",
         retry_at=observed.now + backoff(failures, seed, observed.settings.backoff_base, observed.settings.backoff_cap),
     )

@@ -69,8 +69,9 @@ def over_before_start(
     listed = list(previous.get("conditions") or ())
     refused = phase is ExecutionPhase.FAILED
     listed = _set(listed, "Accepted", False, reason, message, generation, now)
-    if conditions.get(listed, "Stalled"):
-        listed = _set(listed, "Stalled", False, reason, "", generation, now)
+    for under_way in ("Reconciling", "Stalled"):
+        if conditions.get(listed, under_way):
+            listed = _set(listed, under_way, False, reason, "", generation, now)
     listed = _set(listed, "Failed", True, reason, message, generation, now)
     listed = _set(listed, "Finished", True, reason, "", generation, now)
     status: Status = {
@@ -100,7 +101,7 @@ def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Operation]:
         before = old.get(key)
         if before is value or before == value:
             continue
-        if key == "nodes" and before:
+        if key == "nodes" and before and before.keys() <= value.keys():
             operations += [
                 {"op": "add", "path": f"/status/nodes/{name}", "value": node}
                 for name, node in value.items()

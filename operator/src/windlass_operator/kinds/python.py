@@ -101,10 +101,11 @@ def _ended(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Evidence:
 
 def _record(message: str | None) -> dict[str, Any] | None:
     """The runtime's record, or None where the message is something else (a log tail, a kubelet's complaint, half a
-    record).
+    record, or what no status can hold: anything in the pod may have written it).
     """
     try:
-        record = json.loads(message or "")
+        record = json.loads(message or "", parse_int=_integer)
+        json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None
     if (
@@ -114,6 +115,14 @@ def _record(message: str | None) -> dict[str, Any] | None:
     ):
         return record
     return None
+
+
+def _integer(digits: str) -> int:
+    """Kubernetes keeps integers of 64 bits."""
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{digits} is beyond 64 bits")
+    return number
 
 
 def _recorded_failure(error: Mapping[str, Any]) -> Failure:
@@ -146,8 +155,18 @@ def _failure_without_record(status: Mapping[str, Any], terminated: Mapping[str, 
     if reason in DISRUPTIONS:
         return Failure(FailureKind.SYSTEM, reason, message or "the cluster ended the pod")
     if not terminated:
-        return Failure(FailureKind.SYSTEM, reason or "PodFailed", message or "the pod ended before its container ran")
+        text = message or _init_trouble(status) or "the pod ended before its container ran"
+        return Failure(FailureKind.SYSTEM, reason or "PodFailed", text)
     return _by_exit_code(terminated)
+
+
+def _init_trouble(status: Mapping[str, Any]) -> str:
+    for entry in status.get("initContainerStatuses") or ():
+        ended = (entry.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            why = f"{ended['exitCode']}: {ended.get('message') or ''}"
+            return f"init container {entry['name']!r} ended with exit code {why}"
+    return ""
 
 
 def _by_exit_code(terminated: Mapping[str, Any]) -> Failure:

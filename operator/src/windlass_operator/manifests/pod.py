@@ -24,6 +24,13 @@ CODE = "/var/run/windlass/code"
 VALUES = "/var/run/windlass/values"
 BUNDLE_KEY = "bundle.tar.gz"
 CONTAINER = "main"
+COPY_RUNTIME = f"""
+import os, shutil
+for name in os.listdir("/runtime"):
+    shutil.copytree(f"/runtime/{{name}}", f"{RUNTIME}/{{name}}")
+"""
+"""Not the folder itself: it is a mount that belongs to root, and copying its mode is refused."""
+
 NOBODY = 65532
 """The uid and gid that images without a user of their own run as: no account of the node has it."""
 
@@ -146,11 +153,8 @@ def runtime(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
                 "name": "runtime",
                 "image": ask.settings.operator_image,
                 "imagePullPolicy": ask.settings.image_pull_policy,
-                "command": [
-                    "python3",
-                    "-c",
-                    f"import shutil; shutil.copytree('/runtime', '{RUNTIME}', dirs_exist_ok=True)",
-                ],
+                "command": ["python3", "-c", COPY_RUNTIME],
+                "terminationMessagePolicy": "FallbackToLogsOnError",
                 "volumeMounts": [{"name": "runtime", "mountPath": RUNTIME}],
                 "securityContext": _container_security(),
             }

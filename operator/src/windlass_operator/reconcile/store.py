@@ -147,13 +147,11 @@ class Store:
         key, place, entry = found
         pods = self.pods.setdefault(key, {})
         known = pods.get(place)
-        if known is not None and known.uid == entry.uid:
-            if known.version > entry.version:
-                return None
-            pods[place] = entry
-            if known.view == entry.view:
-                return None
+        if known is not None and known.version > entry.version:
+            return None  # we know more: of this pod, or of the one that has its name now
         pods[place] = entry
+        if known is not None and known.uid == entry.uid and known.view == entry.view:
+            return None
         return ("Execution", *key)
 
     def forget_pod(self, raw: Raw) -> Key | None:
@@ -164,6 +162,9 @@ class Store:
         key, place, entry = found
         known = self.pods.get(key, {}).get(place)
         if known is None or known.uid != entry.uid:
+            return None
+        if key not in self.executions:  # it went with its Execution, and nobody will ask for it again
+            self._drop_pod(key, place)
             return None
         known.view = replace(entry.view, gone=True)
         return ("Execution", *key)
@@ -196,6 +197,11 @@ class Store:
     def pod(self, namespace: str, execution: str, name: str) -> PodEntry | None:
         """One pod by name."""
         return next((entry for entry in self._entries(namespace, execution) if entry.view.name == name), None)
+
+    def _drop_pod(self, key: tuple[str, str], place: tuple[str, int]) -> None:
+        del self.pods[key][place]
+        if not self.pods[key]:
+            del self.pods[key]
 
     def _entries(self, namespace: str, execution: str) -> Iterable[PodEntry]:
         return self.pods.get((namespace, execution), {}).values()

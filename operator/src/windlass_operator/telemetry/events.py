@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from windlass_api import names
 from windlass_operator.core.clock import rfc3339_seconds
 from windlass_operator.core.plan_execution import Transition
+from windlass_operator.core.settling import RETRYING
 from windlass_operator.core.states import NodePhase
 from windlass_operator.core.status import shorten
 
@@ -27,7 +28,7 @@ def noteworthy(transition: Transition) -> tuple[str, str] | None:
     """The reason and text of the Event that a transition is worth, if it is."""
     if transition.after is NodePhase.FAILED:
         return "NodeFailed", f"node {transition.node}: {transition.reason}: {transition.message}"
-    if transition.reason == "Retrying":
+    if transition.reason == RETRYING:
         return "NodeRetrying", f"node {transition.node}: {transition.message}"
     if transition.after is NodePhase.QUEUED and transition.reason:
         return transition.reason, f"node {transition.node}: {transition.message}"
