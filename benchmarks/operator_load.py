@@ -3,12 +3,13 @@
     python benchmarks/operator_load.py [--runs 1] [--only W4 W2] [--profile FILE] [--check]
 
 A real API server without a node (``localcluster``), the operator as a process beside it, and a process that plays the
-kubelet: every pod succeeds 100 ms after it appeared. Four loads, each in a cluster without other Executions:
+kubelet: every pod succeeds 100 ms after it appeared. Five loads, each in a cluster without other Executions:
 
     W4  one chain of 30 nodes, and nothing else
     W3  100 executions of one task
     W1  50 executions of a chain of 10
     W2  one execution of 500 parallel nodes
+    W5  the same, but the pods end one by one over five seconds, so that each end is news by itself
 
 CPU is the operator's user and system time by ``/proc``; requests are its own count (``/metrics``; kopf's three watches
 are not in it); memory is the process's peak over all loads. A transition is the time from the API server's answer to
@@ -49,6 +50,9 @@ TOLERATED = 1.5
 TICK = os.sysconf("SC_CLK_TCK")
 PATIENCE = 180.0
 INT = {"type": "int"}
+STEP = "step"
+SPREAD = "spread"
+"""The task whose pods end one by one, see kubelet.py."""
 
 TARGETS = {
     ("W1", "cpu"): 4.0,
@@ -61,6 +65,8 @@ TARGETS = {
     ("W4", "writes"): 2.1,
     ("W4", "transition p50"): 8.0,
     ("W4", "transition p99"): 25.0,
+    ("W5", "cpu"): 2.5,
+    ("W5", "writes"): 1.05,
     ("", "memory"): 130.0,
 }
 """The project's own (docs/decisions/0006, design)."""
@@ -112,27 +118,28 @@ class Load:
 
 def chain(name: str, length: int) -> Body:
     """Each node reads what the one before returned."""
-    first = {"id": "n0", "task": {"name": "step"}, "inputs": {"x": 0}}
+    first = {"id": "n0", "task": {"name": STEP}, "inputs": {"x": 0}}
     others = [
-        {"id": f"n{i}", "task": {"name": "step"}, "inputs": {"x": {"$ref": f"nodes.n{i - 1}.outputs.o0"}}}
+        {"id": f"n{i}", "task": {"name": STEP}, "inputs": {"x": {"$ref": f"nodes.n{i - 1}.outputs.o0"}}}
         for i in range(1, length)
     ]
     return workflow(name, [first, *others])
 
 
-def fan(name: str, width: int) -> Body:
+def fan(name: str, width: int, of: str) -> Body:
     """No node waits for another."""
-    nodes = [{"id": f"n{i}", "task": {"name": "step"}, "inputs": {"x": i}} for i in range(width)]
+    nodes = [{"id": f"n{i}", "task": {"name": of}, "inputs": {"x": i}} for i in range(width)]
     return workflow(name, nodes)
 
 
 LOADS = (
     Load("W4", "one chain of 30", chain("chain30", 30), 1, 30),
-    Load("W3", "100 one-task executions", task("step", {"x": INT}), 100, 1),
+    Load("W3", "100 one-task executions", task(STEP, {"x": INT}), 100, 1),
     Load("W1", "50 chains of 10", chain("chain10", 10), 50, 10),
-    Load("W2", "500 parallel nodes", fan("fan500", 500), 1, 500),
+    Load("W2", "500 parallel nodes", fan("fan500", 500, STEP), 1, 500),
+    Load("W5", "500 parallel nodes, spread over 5 s", fan("spread500", 500, SPREAD), 1, 500),
 )
-WARM_UP = Load("W0", "warm-up", chain("chain3", 3), 1, 3)
+WARM_UP = Load("W0", "warm-up", chain("chain3", 3), 3, 3)
 
 
 class Measured(Operator):
@@ -191,7 +198,7 @@ class Kubelet:
 
     def times(self, what: str, execution_name: str) -> dict[int, float]:
         """When pods of an execution were seen or had ended, by the number of their node."""
-        lines = (line.split() for line in self.log.read_text().splitlines())
+        lines = (line.split() for line in self.log.read_text().splitlines()[1:])
         pattern = re.compile(rf"{execution_name}-n(\d+)-0")
         return {
             int(found[1]): float(line[2]) for line in lines if line[0] == what and (found := pattern.match(line[1]))
@@ -232,15 +239,16 @@ class Bench:
 
     def define(self, loads: Sequence[Load]) -> None:
         """Create the definitions, and wait until the operator has seen to them."""
-        for load in (LOADS[1], *(load for load in (WARM_UP, *loads) if load is not LOADS[1])):
-            plural, name = f"{load.definition['kind'].lower()}s", load.definition["metadata"]["name"]
-            self._api.create(plural, load.definition)
+        workflows = [load.definition for load in (WARM_UP, *loads) if load.definition["kind"] == "Workflow"]
+        for body in [task(STEP, {"x": INT}), task(SPREAD, {"x": INT}), *workflows]:
+            plural, name = f"{body['kind'].lower()}s", body["metadata"]["name"]
+            self._api.create(plural, body)
             wait_until(lambda p=plural, n=name: self._api.get(p, n).get("status"), f"{name} to be ready")  # type: ignore[misc]
 
     def run(self, load: Load, run: int) -> Figures:
         """Run one load in a quiet cluster, and clean up after it."""
         prefix = f"{load.name.lower()}r{run}"
-        cpu, requests, handovers = self._operator.cpu(), self._operator.requests(), self._operator.handovers()
+        requests, handovers, cpu = self._operator.requests(), self._operator.handovers(), self._operator.cpu()
         started = time.time()
         self._start(load, prefix)
         wall = self._finished(load) - started

@@ -11,9 +11,11 @@ import pytest
 from localcluster.cluster import Cluster
 from tests.harness import Api, Body, Hands, Operator, condition, execution, task, wait_until, workflow
 
-pytestmark = pytest.mark.control_plane
+pytestmark = [pytest.mark.control_plane, pytest.mark.timeout(180)]
 
 INT = {"type": "int"}
+GARBAGE = 100.0
+"""Kubernetes' garbage collector looks for new kinds every half a minute only; ours may be seconds old."""
 
 
 @pytest.fixture
@@ -252,6 +254,22 @@ def test_a_changed_definition_changes_no_running_execution(api: Api, operator: O
     assert api.finished("e")["phase"] == "Succeeded"
 
 
+def test_executions_of_one_workflow_share_its_closure_and_all_own_it(
+    api: Api, operator: Operator, hands: Hands
+) -> None:
+    chain(api)
+    for name in ("e1", "e2"):
+        api.create("executions", execution(name))
+        hands.pod(f"{name}-a-0")
+    closures = [one for one in api.list("controllerrevisions") if one["metadata"]["name"].startswith("closure-")]
+    assert [sorted(owner["name"] for owner in one["metadata"]["ownerReferences"]) for one in closures] == [["e1", "e2"]]
+    api.delete("executions", "e1")
+    wait_until(lambda: api.find("pods", "e1-a-0") is None, "the first to go", GARBAGE)
+    hands.succeed("e2-a-0", o0=1)
+    hands.succeed("e2-b-0", o0=1)
+    assert api.finished("e2")["phase"] == "Succeeded"
+
+
 def test_versions_resolve_to_revisions(api: Api, operator: Operator, hands: Hands) -> None:
     define(api, task("t", {"x": {"type": "int", "default": 1}}, version="v1"))
     wait_until(lambda: _ready(api, "tasks", "t"), "the first revision")
@@ -336,7 +354,7 @@ def test_deleting_with_the_operator_down_leaves_nothing(control_plane: Cluster, 
     api.delete("executions", "e")
     api.delete("tasks", "t")
     api.delete("configmaps", "mine")
-    wait_until(lambda: _everything(api) == [], "everything to go")
+    wait_until(lambda: _everything(api) == [], "everything to go", GARBAGE)
 
 
 def test_health_and_metrics_are_served(api: Api, operator: Operator, hands: Hands) -> None:

@@ -32,6 +32,14 @@ def graphs(draw: st.DrawFn, *, sound: bool = False) -> dict[str, Shape]:
     return shapes
 
 
+def first_attempts(place: tuple[str, int]) -> bool:
+    return place[1] == 0
+
+
+def nothing(_: tuple[str, int]) -> bool:
+    return False
+
+
 def play(model: Model, data: st.DataObject, steps: int) -> None:
     """Let random things happen."""
     for _ in range(steps):
@@ -40,8 +48,7 @@ def play(model: Model, data: st.DataObject, steps: int) -> None:
         )
         alive = model.unfinished()
         if what == "pass":
-            lost = data.draw(st.booleans())
-            model.run_pass(create_fails=lambda place, lost=lost: lost and place[1] == 0)
+            model.run_pass(create_fails=first_attempts if data.draw(st.booleans()) else nothing)
         elif what == "killed pass":
             model.run_pass(killed=True)
         elif what == "time":

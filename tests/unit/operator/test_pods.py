@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.properties.api_strategies import json_values
+
 from windlass_api import names
 from windlass_operator.manifests.pod import PodAsk, build
 from windlass_operator.settings import RuntimeDelivery, Settings
@@ -26,7 +26,8 @@ def asks(draw: st.DrawFn) -> PodAsk:
     """A random ask."""
     spec: dict[str, Any] = {"python": {"entrypoint": "m:f"}}
     if draw(st.booleans()):
-        spec["env"] = draw(st.dictionaries(identifiers, words, max_size=3))
+        some = identifiers | st.sampled_from(["HOME", "WINDLASS_TASK"])
+        spec["env"] = draw(st.dictionaries(some, words, max_size=3))
     if draw(st.booleans()):
         spec["resources"] = {"limits": {"cpu": "1"}, "requests": draw(st.sampled_from([{}, {"memory": "1Gi"}]))}
     return PodAsk(
@@ -142,6 +143,17 @@ def test_dollars_in_inputs_arrive_as_they_are(text: str) -> None:
     value = build(ask)["spec"]["containers"][0]["env"][-1]["value"]
     assert "$" not in value
     assert json.loads(value)["inputs"] == {"x": text, "y": {text: [text]}}
+
+
+@settings(max_examples=60, deadline=None)
+@given(asks())
+def test_the_authors_variables_arrive_but_the_task_itself_is_ours(ask: PodAsk) -> None:
+    env = build(ask)["spec"]["containers"][0]["env"]
+    given_names = [entry["name"] for entry in env]
+    assert len(set(given_names)) == len(given_names), "the API server warns of a name that stands twice"
+    wanted = {"HOME": "/var/run/windlass/work", **ask.spec.get("env", {})}
+    wanted.pop("WINDLASS_TASK", None)
+    assert {entry["name"]: entry["value"] for entry in env[:-1]} == wanted
 
 
 @settings(max_examples=60, deadline=None)

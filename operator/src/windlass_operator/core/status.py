@@ -66,6 +66,7 @@ def over_before_start(
     previous: Mapping[str, Any], phase: ExecutionPhase, reason: str, message: str, generation: int, now: float
 ) -> Status:
     """The status of an Execution that was refused, or cancelled before it could be admitted."""
+    message = shorten(message)
     listed = list(previous.get("conditions") or ())
     refused = phase is ExecutionPhase.FAILED
     listed = _set(listed, "Accepted", False, reason, message, generation, now)

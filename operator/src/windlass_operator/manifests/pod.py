@@ -24,6 +24,7 @@ CODE = "/var/run/windlass/code"
 VALUES = "/var/run/windlass/values"
 BUNDLE_KEY = "bundle.tar.gz"
 CONTAINER = "main"
+TASK = "WINDLASS_TASK"
 COPY_RUNTIME = f"""
 import os, shutil
 for name in os.listdir("/runtime"):
@@ -107,10 +108,10 @@ def command(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
 
 def environment(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
     """The author's variables, a HOME that can be written, and the task itself (last, so that nothing overrides it)."""
-    env = [{"name": "HOME", "value": WORK}]
-    env += [{"name": name, "value": str(value)} for name, value in sorted((ask.spec.get("env") or {}).items())]
-    env.append({"name": "WINDLASS_TASK", "value": task_document(ask)})
-    container["env"] = env
+    chosen = {"HOME": WORK, **dict(sorted((ask.spec.get("env") or {}).items()))}
+    chosen.pop(TASK, None)
+    env = [{"name": name, "value": str(value)} for name, value in chosen.items()]
+    container["env"] = [*env, {"name": TASK, "value": task_document(ask)}]
 
 
 def task_document(ask: PodAsk) -> str:

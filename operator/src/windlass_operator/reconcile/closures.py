@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from windlass_api import names
-from windlass_operator.clients.cluster import STRATEGIC_MERGE_PATCH, Answer, Cluster
+from windlass_operator.clients.cluster import JSON_PATCH, STRATEGIC_MERGE_PATCH, Answer, Cluster
 from windlass_operator.core.actions import Done, Held, Outcome, Unavailable
 from windlass_operator.core.closure import Closure, load
 from windlass_operator.manifests.objects import (
@@ -66,11 +66,10 @@ class ClosureKeeper:
 
     async def _ensure(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
         owner = owner_reference("Execution", execution, uid)
-        answer = await self._create_or_own(
-            paths.revisions(namespace),
-            controller_revision(closure.name, namespace, closure.document, 1, [owner], LABEL),
-            owner,
-        )
+        manifest = controller_revision(closure.name, namespace, closure.document, 1, [owner], LABEL)
+        answer = await self._cluster.request("POST", paths.revisions(namespace), manifest)
+        if answer.reason == "AlreadyExists":
+            answer = await self._own_revision(paths.revisions(namespace, closure.name), owner)
         if not answer.ok:
             return outcome_of(answer)
         for source, copy in closure.code.items():
@@ -92,18 +91,23 @@ class ClosureKeeper:
         if names.pinned_code_name(code_digest(found.body)) != copy:
             return Unavailable(f"the ConfigMap {source!r} has changed just now")
         manifest = pinned_code(found.body, copy, namespace, [owner])
-        return outcome_of(await self._create_or_own(paths.config_maps(namespace), manifest, owner))
-
-    async def _create_or_own(self, collection: str, manifest: Manifest, owner: Manifest) -> Answer:
-        answer = await self._cluster.request("POST", collection, manifest)
+        answer = await self._cluster.request("POST", paths.config_maps(namespace), manifest)
         if answer.reason == "AlreadyExists":
-            answer = await self._own(f"{collection}/{manifest['metadata']['name']}", owner)
-        return answer
+            answer = await self._own(paths.config_maps(namespace, copy), owner)
+        return outcome_of(answer)
 
     async def _own(self, path: str, owner: Manifest) -> Answer:
         """Owners are merged by uid: adding one needs no reading, and can't conflict."""
         body = {"metadata": {"ownerReferences": [owner]}}
         return await self._cluster.request("PATCH", path, body, content_type=STRATEGIC_MERGE_PATCH)
+
+    async def _own_revision(self, path: str, owner: Manifest) -> Answer:
+        """The same for a ControllerRevision, whose data is immutable to the byte.
+
+        A strategic merge patch would write the data anew with its keys sorted, which counts as a change.
+        """
+        body = [{"op": "add", "path": "/metadata/ownerReferences/-", "value": owner}]
+        return await self._cluster.request("PATCH", path, body, content_type=JSON_PATCH)
 
     def _remember(self, namespace: str, closure: Closure, body: Mapping[str, Any]) -> None:
         meta = body["metadata"]

@@ -218,6 +218,7 @@ class Reconciler:
 
     async def _advance(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> None:
         was_over = _is_over(tracked)
+        touched, tracked.touched = tracked.touched, None
         observed = self._gather(namespace, name, tracked, closure)
         wake_at: float | None = None
         for _ in range(ROUNDS):
@@ -225,7 +226,7 @@ class Reconciler:
             outcomes = await self._applier.apply(namespace, name, tracked.uid, plan)
             recorded = record(plan, outcomes, clock.now())
             tracked.state, wake_at = recorded.state, recorded.wake_at
-            self._observe(namespace, name, tracked, plan)
+            self._observe(namespace, name, tracked, plan, touched)
             if not recorded.again:
                 break
             observed = self._gather(namespace, name, tracked, closure)
@@ -253,8 +254,7 @@ class Reconciler:
             now=clock.now(),
         )
 
-    def _observe(self, namespace: str, name: str, tracked: Tracked, plan: Plan) -> None:
-        touched, tracked.touched = tracked.touched, None
+    def _observe(self, namespace: str, name: str, tracked: Tracked, plan: Plan, touched: float | None) -> None:
         if touched is not None and any(transition.after.value == "Queued" for transition in plan.transitions):
             self._telemetry.handed_over(clock.monotonic() - touched)
         self._telemetry.node_transitions(namespace, name, tracked.uid, plan.transitions)
