@@ -370,3 +370,10 @@ AgentNotFound = FlyteAgentNotFound
 DownloadDataException = FlyteDownloadDataException
 UploadDataException = FlyteUploadDataException
 NonRecoverableSystemException = FlyteNonRecoverableSystemException
+
+
+class Terminated(BaseException):
+    """Raised inside the user's function when the pod is told to end (SIGTERM), so that `finally` blocks run.
+
+    Not an Exception, so that an `except Exception` of the user's code does not swallow it.
+    """

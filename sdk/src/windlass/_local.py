@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from windlass import _types
+from windlass import _failure, _types
 from windlass._bindings import holds_promise
 from windlass._calls import Entity, Scope, bind_arguments, match, trace, with_defaults
 from windlass._compile import Graph, Node, check_override_names
 from windlass._context import entered
 from windlass._promise import Binding
-from windlass.runtime import failure
 from windlass_api.overrides import effective
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def execute(task: PythonTask[..., Any], inputs: dict[str, Binding], options: dic
 
 def _is_recoverable(error: BaseException, retry_on: Iterable[str]) -> bool:
     """Whether a failure may use a retry: what the runtime would put into the pod's record."""
-    return bool(failure.describe(error, in_user_code=True, retry_on=retry_on)["recoverable"])
+    return bool(_failure.describe(error, in_user_code=True, retry_on=retry_on)["recoverable"])
 
 
 def _awaited(result: Any) -> Any:

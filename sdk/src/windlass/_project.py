@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from windlass import _exceptions
+from windlass import _exceptions, _failure
 from windlass._emit import Definition, definitions_of
 from windlass._modules import locate, shown
 from windlass._task import PythonTask
 from windlass._workflow import PythonWorkflow
-from windlass.runtime import failure
 from windlass_api.findings import did_you_mean
 
 
@@ -89,7 +88,7 @@ def told(error: BaseException, *, full: bool = False) -> str:
     """An exception as the reader needs it: with the frames of their own code; with `full` all of them."""
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).rstrip()
-    return (not full and failure.user_traceback(error)) or "".join(traceback.format_exception(error)).rstrip()
+    return (not full and _failure.user_traceback(error)) or "".join(traceback.format_exception(error)).rstrip()
 
 
 def _import(name: str, path: Path) -> ModuleType:

@@ -100,7 +100,7 @@ def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Operation]:
     operations = [{"op": "remove", "path": f"/status/{key}"} for key in old if key not in new]
     for key, value in new.items():
         before = old.get(key)
-        if before is value or before == value:
+        if key in old and (before is value or before == value):
             continue
         if key == "nodes" and before and before.keys() <= value.keys():
             operations += [

@@ -18,12 +18,26 @@ def dump(documents: Iterable[Any]) -> str:
             super().increase_indent(flow, indentless)
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+        style = "|" if "\n" in value else "'" if is_ambiguous(value) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)
     return "---\n".join(
         yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120) for document in documents
     )
+
+
+def is_ambiguous(text: str) -> bool:
+    """Whether PyYAML writes a text plainly that kubectl's reader takes for a bool (``n``) or a number (``1e3``)."""
+    if text in ("y", "Y", "n", "N"):
+        return True
+    for number in (float, lambda digits: int(digits, 0)):
+        try:
+            number(text)
+        except ValueError:
+            continue
+        return True
+    return False
 
 
 def load_all(text: str, name: str) -> list[Any]:

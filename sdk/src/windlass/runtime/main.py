@@ -79,7 +79,7 @@ def main(started: float, code_root: str) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         in_user_code = watch.phase in ("import", "user")
         watch.enter("")
-        content, code = _failure(error, in_user_code, retry_on, watch.times, limit)
+        content, code = _error_record(error, in_user_code, retry_on, watch.times, limit)
     if os.getpid() == process:  # a process that the user's code forked, and that came all the way out, is not the task
         _leave(content, code)
     return code
@@ -236,12 +236,12 @@ def _success(outputs: dict[str, Any], times: dict[str, float], limit: int) -> by
     raise _task_error("user", "OutputTooLarge", message, "OutputTooLarge")
 
 
-def _failure(
+def _error_record(
     error: BaseException, in_user_code: bool, retry_on: list[str], times: dict[str, float], limit: int
 ) -> tuple[bytes, int]:
-    from windlass.runtime import failure  # noqa: PLC0415  loads `traceback`, which success does without
+    from windlass import _failure  # noqa: PLC0415  loads `traceback`, which success does without
 
-    told = failure.describe(error, in_user_code, retry_on)
+    told = _failure.describe(error, in_user_code, retry_on)
     _tell(told["traceback"] or f"{told['type']}: {told['message']}")
     return record.fit_error(told, times, limit), TERMINATED if isinstance(error, Terminated) else 1
 
@@ -271,6 +271,6 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _task_error(kind: str, code: str, message: str, type_name: str = "") -> BaseException:
-    from windlass.runtime.failure import TaskError  # noqa: PLC0415  only when something has failed, as above
+    from windlass._failure import TaskError  # noqa: PLC0415  only when something has failed, as above
 
     return TaskError(kind, code, message, type_name or code)

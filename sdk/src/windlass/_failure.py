@@ -16,16 +16,16 @@ from windlass._exceptions import (
     BaseRecoverableException,
     FlyteException,
     FlyteSystemException,
+    Terminated,
     TypeTransformerFailedError,
     UnsupportedTypeError,
 )
-from windlass.runtime import Terminated
 
 ANY = "any"
 USER_CODE = "USER:RuntimeError"
 SYSTEM_CODE = "SYSTEM:Unknown"
 
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120  as all paths here
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  as all paths here
 _IMPORT_MACHINERY = "<frozen importlib"
 _DEEPEST = 50  # causes of causes that are looked at
 
