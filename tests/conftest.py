@@ -12,11 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from localcluster import catalog, prerequisites
 from localcluster.cluster import Cluster, down_all
 
 ROOT = Path(__file__).parent.parent
+
+# CI tries the same examples every time, so that what it says depends on the change only; people search at random.
+settings.register_profile("ci", derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 @pytest.fixture(scope="session")

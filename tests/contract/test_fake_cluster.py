@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 from kubernetes_asyncio import client, config
+from tests.unit.operator.fake_cluster import FakeCluster
 
 from localcluster.cluster import Cluster as LocalCluster
-from tests.unit.operator.fake_cluster import FakeCluster
-from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, STRATEGIC_MERGE_PATCH, Cluster, KubernetesCluster
+from windlass_operator.clients.cluster import (
+    JSON_PATCH,
+    METADATA_ONLY,
+    STRATEGIC_MERGE_PATCH,
+    Cluster,
+    KubernetesCluster,
+)
 from windlass_operator.reconcile import paths
 
 pytestmark = pytest.mark.control_plane
 
 Body = dict[str, Any]
-Scenario = Callable[[Cluster, str], Awaitable[None]]
+Scenario = Callable[[Cluster, str], Coroutine[Any, Any, None]]
 
 
 def config_map(name: str = "one", **labels: str) -> Body:
@@ -73,6 +79,24 @@ async def owners_are_merged_by_uid(cluster: Cluster, space: str) -> None:
     assert int(patched.body["metadata"]["resourceVersion"]) > int(made.body["metadata"]["resourceVersion"])
 
 
+async def an_owner_is_appended_to_a_revision_and_the_same_one_not_twice(cluster: Cluster, space: str) -> None:
+    one, other = await make_owner(cluster, space, "a"), await make_owner(cluster, space, "b")
+    revision = {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {"name": "r", "ownerReferences": [one]},
+        "data": {"z": 1, "a": {"c": None, "b": [2]}},
+        "revision": 1,
+    }
+    await cluster.request("POST", paths.revisions(space), revision)
+    for added in (other, other, one):
+        body = [{"op": "add", "path": "/metadata/ownerReferences/-", "value": added}]
+        answer = await cluster.request("PATCH", paths.revisions(space, "r"), body, content_type=JSON_PATCH)
+        assert answer.status == 200, answer.message
+    assert [owner["name"] for owner in answer.body["metadata"]["ownerReferences"]] == ["a", "b"]
+    assert answer.body["data"] == revision["data"]
+
+
 async def a_failed_test_patches_nothing(cluster: Cluster, space: str) -> None:
     made = await cluster.request("POST", paths.config_maps(space), config_map())
     guard = {"op": "test", "path": "/metadata/uid", "value": "another"}
@@ -115,16 +139,24 @@ async def lists_are_selected_by_labels(cluster: Cluster, space: str) -> None:
 
 async def metadata_comes_alone_where_that_is_all_that_is_asked_for(cluster: Cluster, space: str) -> None:
     made = await cluster.request("POST", paths.config_maps(space), config_map())
-    meta = await cluster.request("GET", paths.config_maps(space, "one"), accept=METADATA_ONLY)
-    assert meta.body["metadata"]["resourceVersion"] == made.body["metadata"]["resourceVersion"]
-    assert meta.body["metadata"]["uid"] == made.body["metadata"]["uid"]
-    assert "data" not in meta.body
+    path = paths.config_maps(space, "one")
+    read = await cluster.request("GET", path, accept=METADATA_ONLY)
+    assert read.body["metadata"]["resourceVersion"] == made.body["metadata"]["resourceVersion"]
+    change = [{"op": "add", "path": "/data/new", "value": "x"}]
+    changed = await cluster.request("PATCH", path, change, content_type=JSON_PATCH, accept=METADATA_ONLY)
+    other = await cluster.request("POST", paths.config_maps(space), config_map("two"), accept=METADATA_ONLY)
+    assert (other.status, other.body["metadata"]["name"]) == (201, "two")
+    assert changed.body["metadata"]["uid"] == read.body["metadata"]["uid"] == made.body["metadata"]["uid"]
+    assert not any("data" in answer.body for answer in (read, changed, other))
+    taken = await cluster.request("POST", paths.config_maps(space), config_map("two"), accept=METADATA_ONLY)
+    assert (taken.status, taken.reason) == (409, "AlreadyExists")
 
 
 SCENARIOS: tuple[Scenario, ...] = (
     what_is_created_is_there_once,
     what_is_not_there_is_not_found,
     owners_are_merged_by_uid,
+    an_owner_is_appended_to_a_revision_and_the_same_one_not_twice,
     a_failed_test_patches_nothing,
     only_the_object_that_is_meant_is_deleted,
     lists_are_selected_by_labels,

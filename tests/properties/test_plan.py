@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,3 +159,17 @@ def test_when_all_goes_well_every_node_runs_exactly_once(graph: dict[str, Shape]
     assert model.status["phase"] == "Succeeded"
     assert sorted(model.started) == sorted((node, 0) for node in graph)
     assert model.status["outputs"] == {"all": [0] * len(graph)}
+
+
+@settings(max_examples=40, deadline=None)
+@given(graph=graphs(sound=True), room=st.integers(0, 100))
+def test_outputs_that_outgrow_the_status_fail_the_execution_with_the_reason(graph: dict[str, Shape], room: int) -> None:
+    model = Model(closure_of(graph))
+    model.settings = replace(model.settings, status_limit=room)
+    model.drain()
+    one = len('{"o0":0}')
+    assert model.status["phase"] == ("Succeeded" if one * len(graph) <= room else "Failed")
+    if one * len(graph) > room:
+        assert model.status["error"]["code"] == "StatusTooLarge"
+        assert f"room for {room}" in model.status["error"]["message"]
+    assert sum(one for node in model.status["nodes"].values() if "outputs" in node) <= room

@@ -51,4 +51,4 @@ class Settings:
     outputs_limit: int = 4096
     """The result record of a pod: Kubernetes' limit for a termination message (bytes)."""
     status_limit: int = 512 * 1024
-    """An Execution whose status grows beyond this (bytes of JSON) fails with a reason instead of looping."""
+    """The outputs of all nodes of an Execution together (bytes of JSON). Beyond it the Execution fails and says so."""

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import jsonpatch  # type: ignore[import-untyped]  # it ships no types
+import jsonpatch
 
 from windlass_operator.clients.cluster import (
     JSON,
@@ -60,6 +60,9 @@ class FakeCluster:
         namespace = _match(_COLLECTION, collection)["namespace"]
         self._versions += 1
         meta = {"namespace": namespace, "uid": f"uid-{self._versions}", **item["metadata"]}
+        owners = meta.get("ownerReferences") or []
+        if owners:
+            meta["ownerReferences"] = [owner for index, owner in enumerate(owners) if owner not in owners[:index]]
         item["metadata"] = {**meta, "resourceVersion": str(self._versions)}
         self._objects[f"{collection}/{meta['name']}"] = item
         return item
@@ -92,9 +95,17 @@ class FakeCluster:
             given = answer if isinstance(answer, Answer) else answer()
             if given is not None:
                 return given
-        if _COLLECTION.match(path):
-            return self._create(path, body) if method == "POST" else self._list(path, query or {})
-        return self._one(method, path, body, content_type, accept)
+        if method == "POST":
+            answer = self._create(path, body)
+        elif _COLLECTION.match(path):
+            return self._list(path, query or {})
+        else:
+            answer = self._one(method, path, body, content_type)
+        return (
+            Answer(answer.status, {"metadata": answer.body["metadata"]})
+            if answer.ok and accept == METADATA_ONLY and method != "DELETE"
+            else answer
+        )
 
     @asynccontextmanager
     async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -123,15 +134,14 @@ class FakeCluster:
         ]
         return Answer(200, {"items": found, "metadata": {"resourceVersion": str(self._versions)}})
 
-    def _one(self, method: str, path: str, body: Any, content_type: str, accept: str) -> Answer:
+    def _one(self, method: str, path: str, body: Any, content_type: str) -> Answer:
         found = _match(_ITEM, path)
         place = f"{found['collection']}/{found['name']}"
         item = self._objects.get(place)
         if item is None:
             return refusal(404, "NotFound", f"{_named(place)} not found")
         if method == "GET":
-            seen = {"metadata": item["metadata"]} if accept == METADATA_ONLY else item
-            return Answer(200, copy.deepcopy(seen))
+            return Answer(200, copy.deepcopy(item))
         if method == "DELETE":
             return self._delete(place, item, body or {})
         return self._patch(place, item, body, content_type)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.unit.operator.things import Body, task
+
 from windlass_operator.core.admission import Admitted, NotYet, Refused, Verdict, admit
 from windlass_operator.core.closure import Closure, MissingCodeError, compile_closure, load, workflow_of_task
 
@@ -46,7 +46,13 @@ def test_a_closure_is_what_planning_reads() -> None:
     closure = compiled()
     assert list(closure.nodes) == ["a", "b"]
     first, second = closure.nodes.values()
-    assert (first.name, first.task, first.spec["version"], first.code, first.upstreams) == ("first", "t", "v1", None, ())
+    assert (first.name, first.task, first.spec["version"], first.code, first.upstreams) == (
+        "first",
+        "t",
+        "v1",
+        None,
+        (),
+    )
     assert (second.name, second.upstreams, second.sources) == ("b", ("a",), frozenset({"a"}))
     assert (second.spec["image"], second.spec["env"]) == ("two", {"A": "1"})
     assert second.code == "pinned-d1"
@@ -176,7 +182,8 @@ def test_what_is_missing_is_waited_for(
         (nodes({"id": "a", "task": {"name": "no"}}), {}, NotYet, "TaskNotFound", "Workflow bad: spec.nodes[0].task"),
         (nodes({"id": "a", "task": {"name": "no"}}, {"id": "b", "inputs": {"q": 1}}), {}, NotYet, "TaskNotFound",
          "Workflow bad: spec.nodes[0].task"),
-        (nodes({"id": "a", "inputs": {"q": 1}}), {}, Refused, "InvalidWorkflow", "Workflow bad: spec.nodes[0].inputs.q"),
+        (nodes({"id": "a", "inputs": {"q": 1}}), {}, Refused, "InvalidWorkflow",
+         "Workflow bad: spec.nodes[0].inputs.q"),
         (nodes({"id": "a", "dependsOn": ["b"]}, {"id": "b", "dependsOn": ["a"]}), {}, Refused, "InvalidWorkflow",
          "Workflow bad: "),
         (nodes({"id": "a"}), {"q": 1}, Refused, "InvalidInputs", "spec.inputs.q: "),
@@ -184,9 +191,7 @@ def test_what_is_missing_is_waited_for(
     ],
     ids=["a task is missing", "missing comes before wrong", "wrong", "a cycle", "an unknown input", "a missing input"],
 )  # fmt: skip
-def test_what_is_wrong_is_refused_with_its_place(
-    flow: Body, inputs: Body, kind: type, reason: str, says: str
-) -> None:
+def test_what_is_wrong_is_refused_with_its_place(flow: Body, inputs: Body, kind: type, reason: str, says: str) -> None:
     verdict = admitted({"workflow": {"name": "bad"}, "inputs": inputs}, bad=flow)
     assert isinstance(verdict, kind)
     assert not isinstance(verdict, Admitted)

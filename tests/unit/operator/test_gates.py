@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.unit.operator.things import NOW, Body, closure, observed, task
+
 from windlass_operator.core import gates
 from windlass_operator.core.gates import End, Facts, Hold
 from windlass_operator.core.observed import NodeState
@@ -128,9 +128,9 @@ def test_only_so_many_pods_are_unfinished_at_a_time(active: int, verdict: Hold |
 
 def test_the_first_verdict_counts() -> None:
     of = conditional("false")
-    over = {"a": P.SUCCEEDED}
-    assert gates.ask(of.nodes["c"], NodeState(), facts(of, stopping=True, **over)) == End(P.CANCELLED, "Cancelled")
-    skipped = gates.ask(of.nodes["c"], NodeState(), facts(of, active=9, **over))
+    stopping = facts(of, stopping=True, a=P.SUCCEEDED)
+    assert gates.ask(of.nodes["c"], NodeState(), stopping) == End(P.CANCELLED, "Cancelled")
+    skipped = gates.ask(of.nodes["c"], NodeState(), facts(of, active=9, a=P.SUCCEEDED))
     assert isinstance(skipped, End), "a node that is skipped needs no room"
     assert gates.ask(READER, NodeState(), facts(a=P.SUCCEEDED, b=P.SUCCEEDED)) is None
 

@@ -6,11 +6,11 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-
 from tests.properties.api_strategies import json_values
 from tests.unit.operator.things import Body, closure, task
+
 from windlass_api import names, refs
 from windlass_operator.core.inputs import NodeInputs, prepare
 from windlass_operator.kinds.evidence import Failure
@@ -18,6 +18,7 @@ from windlass_operator.settings import Settings
 
 ANY = {"x": {"type": "any"}, "y": {"type": "any", "default": None}}
 NOISE = "".join(random.Random(3).choices("0123456789abcdef", k=4000))  # compresses to about a half
+
 
 def prepared(inputs: Body, interface: Body | None = None, settings: Settings | None = None, **found: Any) -> Any:
     """The inputs of a node that reads outputs of the node `up`."""
@@ -31,7 +32,11 @@ def bindings(name: str) -> Body:
 
 
 def test_references_are_resolved_and_defaults_filled_in() -> None:
-    interface = {"x": {"type": "list[int]"}, "y": {"type": "int", "default": 7}, "z": {"type": "optional[str]", "default": None}}
+    interface = {
+        "x": {"type": "list[int]"},
+        "y": {"type": "int", "default": 7},
+        "z": {"type": "optional[str]", "default": None},
+    }
     made = prepared({"x": [{"$ref": "nodes.up.outputs.n"}, 2]}, interface, n=1)
     assert made == NodeInputs({"x": [1, 2], "y": 7, "z": None}, {})
 
@@ -107,6 +112,9 @@ def test_values_are_held_against_their_types_with_their_place() -> None:
     assert failure.message == 'nodes.a.inputs.x[1]: expected int, got "two"'
 
 
+@example(98, 48)
+@example(98, 49)
+@example(99, 98)
 @given(st.integers(0, 200), st.integers(0, 200))
 def test_inputs_are_inline_within_both_limits_and_never_beyond(x: int, y: int) -> None:
     limits = Settings(inline_value_limit=100, inline_inputs_limit=150)

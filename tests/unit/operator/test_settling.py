@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.unit.operator.things import NOW, closure, observed, task
+
 from windlass_operator.core.observed import NodeState, PodView
 from windlass_operator.core.settling import backoff, settle
 from windlass_operator.core.states import NodePhase
@@ -108,7 +108,7 @@ def test_an_attempt_that_is_there_no_longer_waits_for_its_time(evidence: Evidenc
 
 
 @pytest.mark.parametrize(
-    "evidence", [Waiting(), PULL, Running(""), Succeeded({"o0": 1}, ""), Failed(USER, "")], ids=lambda one: str(one)
+    "evidence", [Waiting(), PULL, Running(""), Succeeded({"o0": 1}, ""), Failed(USER, "")], ids=str
 )
 def test_the_start_is_that_of_the_first_attempt(evidence: Evidence) -> None:
     assert settled(NodeState(P.QUEUED), evidence).started_at == NOW

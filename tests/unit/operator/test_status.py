@@ -8,12 +8,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import jsonpatch  # type: ignore[import-untyped]  # it ships no types
+import jsonpatch
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-
 from tests.unit.operator.things import NOW, Body, closure, observed
+
 from windlass_api import conditions
 from windlass_operator.core.observed import ExecutionError, ExecutionState, NodeState, PodView
 from windlass_operator.core.plan_execution import stuck
@@ -37,6 +37,8 @@ statuses = st.fixed_dictionaries(
 )
 
 
+@example(old={"phase": "Running"}, new={"phase": "Running", "outputs": None})
+@example(old={"nodes": {"a": {"phase": "Queued"}}}, new={"nodes": {"b": {"phase": "Queued"}}})
 @given(old=statuses, new=statuses)
 def test_the_patch_leads_from_one_status_to_the_other(old: Body, new: Body) -> None:
     server = {"status": copy.deepcopy(old)} if old else {}

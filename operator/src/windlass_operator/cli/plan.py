@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def register(commands: Any) -> None:
 def _plan(arguments: argparse.Namespace) -> int:
     try:
         world = list(_objects(yaml.safe_load_all(arguments.file.read_text("utf-8"))))
+        _check(world)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError) as trouble:
         print(f"windlass-operator plan: {arguments.file}: {trouble}", file=sys.stderr)  # noqa: T201 - a message to the person at the terminal
         return 2
@@ -60,19 +61,47 @@ def plan_world(world: World, now: float) -> list[dict[str, Any]]:
     return [_answer(store, namespace, name, now) for namespace, name in store.executions]
 
 
-def _objects(documents: Iterator[Any]) -> Iterator[Mapping[str, Any]]:
-    for document in documents:
+def _objects(documents: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    """The objects of a file, those of Lists too.
+
+    Raises:
+        ValueError: something isn't one.
+    """
+    for number, document in enumerate(documents, 1):
         if document is None:
             continue
-        if not isinstance(document, dict) or "kind" not in document:
-            raise ValueError("not a Kubernetes object: it has no kind")
-        yield from _objects(iter(document["items"])) if document["kind"].endswith("List") else [_completed(document)]
+        if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
+            raise ValueError(f"object {number} is no Kubernetes object: it has no kind")
+        if document["kind"].endswith("List"):
+            yield from _objects(document.get("items") or ())
+        else:
+            yield _completed(document, number)
 
 
-def _completed(body: dict[str, Any]) -> dict[str, Any]:
+def _completed(body: dict[str, Any], number: int) -> dict[str, Any]:
     """A hand-written object may leave out what the API server fills in."""
-    meta = {"namespace": "default", "uid": f"uid-{body['metadata']['name']}", "generation": 1, "resourceVersion": "1"}
-    return {**body, "metadata": {**meta, **body["metadata"]}}
+    given = body.get("metadata")
+    if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+        raise ValueError(f"object {number}, of kind {body['kind']}, has no metadata.name")
+    meta = {"namespace": "default", "uid": f"uid-{given['name']}", "generation": 1, "resourceVersion": "1"}
+    return {**body, "metadata": {**meta, **given}}
+
+
+def _check(world: World) -> None:
+    """Hold the objects against the shape of their kinds. What refers to nothing is the planner's business.
+
+    Raises:
+        ValueError: one has another shape.
+    """
+    from windlass_api import manifests_check as check  # noqa: PLC0415  it loads pydantic, which the operator itself does without
+
+    wrong = [
+        f"{world[index]['kind']} {world[index]['metadata']['name']}: {finding}"
+        for index, finding in check.validate_manifests(world)
+        if finding.reason in (check.REQUIRED, check.INVALID_VALUE)
+    ]
+    if wrong:
+        raise ValueError("\n  ".join(["the API server would not have these objects:", *wrong]))
 
 
 def _place(store: Store, body: Mapping[str, Any]) -> None:

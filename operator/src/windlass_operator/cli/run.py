@@ -194,13 +194,9 @@ def _age(watches: list[Watch]) -> float:
 
 async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -> Settings:
     """The settings, after a look at the API server: does it answer, has it our kinds, which version is it?"""
-    kinds = await cluster.request("GET", f"/apis/{names.API_VERSION}")
-    if kinds.status == 404:
-        raise StartError(
-            f"the API server doesn't know {names.API_VERSION}; apply crds/*.yaml or install the chart first"
-        )
-    if not kinds.ok:
-        raise StartError(f"the API server can't be used: {kinds.message}")
+    for namespace in arguments.namespace or [""]:
+        for plural in names.PLURALS.values():
+            await _check_readable(cluster, namespace, plural)
     return Settings(
         default_image=arguments.default_image,
         runtime_delivery=await _delivery(arguments.runtime_delivery, cluster),
@@ -211,6 +207,16 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         system_retries=arguments.system_retries,
         max_parallel_pods=arguments.max_parallel_pods,
     )
+
+
+async def _check_readable(cluster: KubernetesCluster, namespace: str, plural: str) -> None:
+    """Whether a kind of ours is there and may be read. One that was installed a moment ago is waited for."""
+    where = f"/namespaces/{namespace}" if namespace else ""
+    answer = await cluster.request("GET", f"/apis/{names.API_VERSION}{where}/{plural}", query={"limit": "1"})
+    if answer.status == 404:
+        raise StartError(f"the API server has no {plural}.{names.GROUP}; apply crds/*.yaml or install the chart first")
+    if not answer.ok:
+        raise StartError(f"{plural}.{names.GROUP} can't be read: {answer.message}")
 
 
 async def _delivery(asked: str, cluster: KubernetesCluster) -> RuntimeDelivery:

@@ -8,11 +8,14 @@ bodies go through ``orjson`` straight to the connection, since that is most of w
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
@@ -92,9 +95,9 @@ class KubernetesCluster:
         self._configuration = configuration
         self._observe = observe
         self._api = client.ApiClient(configuration)
-        self._session: aiohttp.ClientSession = self._api.rest_client.pool_manager
+        self._session = _session(self._api.rest_client.pool_manager.connector)
         self._base = (configuration.host or "").rstrip("/")
-        self._proxy = configuration.proxy or None
+        self._proxy = configuration.proxy or _proxy_of_environment(self._base)
 
     @classmethod
     async def connect(cls, observe: Callable[[str, str, int], None]) -> KubernetesCluster:
@@ -112,6 +115,7 @@ class KubernetesCluster:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._session.close()
         await self._api.close()
 
     async def request(
@@ -139,7 +143,7 @@ class KubernetesCluster:
     async def _once(
         self, method: str, path: str, body: Any, headers: dict[str, str], query: Mapping[str, str] | None
     ) -> tuple[Answer, float | None]:
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else _encoded(body)
         headers = {**headers, **await self._authorization()}
         try:
             async with self._session.request(
@@ -186,6 +190,21 @@ class KubernetesCluster:
         return {"Authorization": token["value"]} if token and token["value"] else {}
 
 
+def _session(connector: aiohttp.BaseConnector | None) -> aiohttp.ClientSession:
+    """A session over kubernetes_asyncio's connections. Its own session has a thread look for a proxy, and another for
+    ``~/.netrc``, before every request.
+    """
+    return aiohttp.ClientSession(
+        connector=connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=2**20
+    )
+
+
+def _proxy_of_environment(server: str) -> str | None:
+    """The proxy that ``HTTPS_PROXY`` and ``NO_PROXY`` ask for, if they do."""
+    address = urlsplit(server)
+    return None if proxy_bypass(address.hostname or "") else getproxies().get(address.scheme)
+
+
 WATCH_SILENCE = 120.0
 """Seconds without a byte after which a watch counts as dead. The API server sends bookmarks about every minute."""
 
@@ -197,6 +216,22 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         for line in lines:
             if line:
                 yield line
+
+
+AS_GO_SPELLS = tuple((sign.encode(), rf"\u{ord(sign):04x}".encode()) for sign in "<>&\u2028\u2029")
+"""Signs that Go's JSON escapes. The API server stores a ControllerRevision's data as it is sent, but compares it with
+its own spelling when the object is patched, and takes a difference for a change of what is immutable.
+"""
+
+
+def _encoded(body: Any) -> bytes:
+    try:
+        data = orjson.dumps(body)
+    except orjson.JSONEncodeError:  # a number beyond 64 bits: the float 1e20, as Kubernetes writes it
+        data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    for sign, escape in AS_GO_SPELLS:  # they stand in strings only
+        data = data.replace(sign, escape)
+    return data
 
 
 def _decoded(raw: bytes) -> Mapping[str, Any]:

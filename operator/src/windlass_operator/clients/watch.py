@@ -87,7 +87,10 @@ class Watch:
             await asyncio.sleep(0 if fine else pause)
 
     async def _follow_once(self) -> bool:
-        """Until the API server ends the stream (it does every few minutes) or says that the position is too old."""
+        """Until the API server ends the stream (it does every few minutes) or says that the position is too old. False
+        when it brought nothing: asking again at once would be asking without end.
+        """
+        fine = False
         query = {
             "labelSelector": self._selector,
             "watch": "1",
@@ -100,8 +103,9 @@ class Watch:
                 self._heard = clock.monotonic()
                 if event["type"] == "ERROR":
                     await self.list()
-                    return True
+                    return fine
+                fine = True
                 self._position = event["object"]["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
                     self._on_event(event["type"], event["object"])
-        return True
+        return fine

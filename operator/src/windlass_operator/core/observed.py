@@ -55,6 +55,8 @@ class ExecutionState:
     finished_at: float | None = None
     outputs: Mapping[str, Any] | None = None
     error: ExecutionError | None = None
+    size: int = 0
+    """The bytes of all nodes' outputs, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

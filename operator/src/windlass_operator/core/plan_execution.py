@@ -68,6 +68,7 @@ class _Pass:
             name: observed.state.nodes.get(name, NodeState()) for name in observed.closure.nodes
         }
         self.error = observed.state.error
+        self.size = observed.state.size
         self.facts = Facts(observed, self.nodes, stopping=observed.cancelled or self.error is not None, active=0)
         self.before: dict[str, CreateValue] = {}
         self.actions: list[Action] = []
@@ -95,10 +96,23 @@ class _Pass:
         )
 
     def _settle(self, node: Node) -> None:
-        state = settle(node, self.nodes[node.id], self.observed, stopping=self.facts.stopping)
+        before = self.nodes[node.id]
+        state = settle(node, before, self.observed, stopping=self.facts.stopping)
+        if state.outputs is not None and before.outputs is None:
+            state = self._stored(state)
         self.nodes[node.id] = state
         if state.stuck_since is not None:
             self._wake(state.stuck_since + self.observed.settings.image_pull_grace)
+
+    def _stored(self, state: NodeState) -> NodeState:
+        """A node that succeeded just now, if its outputs still fit into the status."""
+        size, limit = self.size + len(names.canonical_json(state.outputs)), self.observed.settings.status_limit
+        if size > limit:
+            message = f"the outputs of all nodes together have {size} bytes; a status has room for {limit}; return less"
+            failure = Failure(FailureKind.USER, "StatusTooLarge", message)
+            return replace(self._ended(state, End(NodePhase.FAILED, failure.code, message, failure)), outputs=None)
+        self.size = size
+        return state
 
     def _notice_failure(self) -> bool:
         """Remember the first failed node; from then on nothing starts. True when it is new."""
@@ -175,7 +189,7 @@ class _Pass:
 
     def _conclude(self) -> ExecutionState:
         observed = self.observed
-        state = replace(observed.state, nodes=self.nodes, error=self.error)
+        state = replace(observed.state, nodes=self.nodes, error=self.error, size=self.size)
         if state.started_at is None:
             state = replace(state, started_at=observed.now)
         if not all(node.terminal for node in self.nodes.values()):

@@ -40,8 +40,10 @@ def settle(node: Node, state: NodeState, observed: Observed, *, stopping: bool) 
 
 def _step(node: Node, state: NodeState, observed: Observed, *, stopping: bool) -> NodeState:
     view = observed.pods.get((node.id, state.attempt))
-    if view is None or (view.gone and not isinstance(view.evidence, Succeeded | Failed)):
+    if view is None:
         return _fail(node, state, LOST, observed, stopping) if state.phase in ACTIVE else state
+    if view.gone and not isinstance(view.evidence, Succeeded | Failed):
+        return _fail(node, state, LOST, observed, stopping)
     match view.evidence:
         case Waiting():
             return _waiting(node, state, view, view.evidence, observed, stopping)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from windlass_api import conditions
+from windlass_api import conditions, names
 from windlass_operator.core.clock import parse as parse_time
 from windlass_operator.core.clock import rfc3339, rfc3339_seconds
 from windlass_operator.core.closure import Closure
@@ -129,18 +129,21 @@ def _urgent_node(node: Status) -> bool:
 
 def parse(status: Mapping[str, Any]) -> ExecutionState:
     """The state that a status tells of: where a restarted operator goes on."""
-    error = status.get("error")
+    error, nodes = status.get("error"), status.get("nodes") or {}
     return ExecutionState(
         phase=ExecutionPhase(status.get("phase") or "Pending"),
-        nodes={name: _parse_node(node) for name, node in (status.get("nodes") or {}).items()},
+        nodes={name: _parse_node(node) for name, node in nodes.items()},
         started_at=_time(status.get("startedAt")),
         finished_at=_time(status.get("finishedAt")),
         outputs=status.get("outputs"),
         error=ExecutionError(_parse_failure(error), error.get("node")) if error else None,
+        size=sum(len(names.canonical_json(node["outputs"])) for node in nodes.values() if "outputs" in node),
     )
 
 
 def _node(old: Status | None, node: NodeState, closure: Closure, name: str) -> Status:
+    if old is not None and node.terminal and old.get("phase") == node.phase.value:
+        return old  # nothing happens to it any more
     defined = closure.nodes[name]
     rendered: Status = {"phase": node.phase.value, "task": defined.task}
     if defined.name != name:

@@ -38,8 +38,26 @@ def build_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.watching.server_timeout = 300
     settings.watching.reconnect_backoff = 0.5
+    settings.persistence.diffbase_storage = NoDiffs()
     settings.networking.error_backoffs = [0.1, 0.5, 1, 2, 3, 5, 8, 13, 21, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30]
     return settings
+
+
+class NoDiffs(kopf.DiffBaseStorage):
+    """No memory of what an object looked like. kopf keeps one for change handlers, which we have none of, and makes a
+    deep copy of every object of every event for it: a fifth of the operator's work for a chain of 30 nodes.
+    """
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Nothing of an object is remembered."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """Nothing was remembered."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is stored."""
 
 
 async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:

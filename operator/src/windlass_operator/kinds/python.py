@@ -104,7 +104,7 @@ def _record(message: str | None) -> dict[str, Any] | None:
     record, or what no status can hold: anything in the pod may have written it).
     """
     try:
-        record = json.loads(message or "", parse_int=_integer)
+        record = json.loads(message or "", parse_int=_number)
         json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None
@@ -117,12 +117,10 @@ def _record(message: str | None) -> dict[str, Any] | None:
     return None
 
 
-def _integer(digits: str) -> int:
-    """Kubernetes keeps integers of 64 bits."""
+def _number(digits: str) -> int | float:
+    """A whole number, as Kubernetes keeps it: beyond 64 bits it is rounded to a float."""
     number = int(digits)
-    if not -(2**63) <= number < 2**63:
-        raise ValueError(f"{digits} is beyond 64 bits")
-    return number
+    return number if -(2**63) <= number < 2**63 else float(digits)
 
 
 def _recorded_failure(error: Mapping[str, Any]) -> Failure:

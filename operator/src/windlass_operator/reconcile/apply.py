@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from windlass_operator.clients.cluster import Answer, Cluster
+from windlass_operator.clients.cluster import METADATA_ONLY, Answer, Cluster
 from windlass_operator.core.actions import (
     Action,
     CreatePod,
@@ -73,7 +73,7 @@ class Applier:
         return outcome_of(answer)
 
     async def _create_pod(self, namespace: str, uid: str, action: CreatePod) -> Outcome:
-        answer = await self._cluster.request("POST", paths.pods(namespace), action.manifest)
+        answer = await self._cluster.request("POST", paths.pods(namespace), action.manifest, accept=METADATA_ONLY)
         if answer.ok:
             self._store.remember_pod(answer.body)
             return Done()

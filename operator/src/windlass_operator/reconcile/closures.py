@@ -8,8 +8,10 @@ run, the operator makes those the owners (docs/decisions/0003).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from windlass_api import names
 from windlass_operator.clients.cluster import JSON_PATCH, STRATEGIC_MERGE_PATCH, Answer, Cluster
@@ -35,20 +37,15 @@ class ClosureKeeper:
 
     def __init__(self, cluster: Cluster, store: Store) -> None:
         self._cluster, self._store = cluster, store
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def pin(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
         """Make sure that the closure exists, holds its code, and has an owner that lives."""
-        record = self._store.closures.get((namespace, closure.hash))
-        if record is not None and (uid in record.owners or len(record.owners) >= OWNERS):
-            return Done()
-        return await self._ensure(namespace, execution, uid, closure)
+        return await self._own_with(OWNERS, namespace, execution, uid, closure)
 
     async def keep(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
         """After an owner went: make sure that there is still one."""
-        record = self._store.closures.get((namespace, closure.hash))
-        if record is not None and record.owners:
-            return Done()
-        return await self._ensure(namespace, execution, uid, closure)
+        return await self._own_with(1, namespace, execution, uid, closure)
 
     async def find(self, namespace: str, digest: str) -> Closure | Outcome:
         """A closure that an Execution was pinned to before this operator started."""
@@ -63,6 +60,24 @@ class ClosureKeeper:
         closure = load(answer.body["data"])
         self._remember(namespace, closure, answer.body)
         return closure
+
+    async def _own_with(self, enough: int, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
+        """Own a closure that has too few owners. One Execution after the other, so that a burst of them doesn't write
+        what one of them has written.
+        """
+        key = (namespace, closure.hash)
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            record = self._store.closures.get(key)
+            if record is None:
+                return await self._ensure(namespace, execution, uid, closure)
+            if uid in record.owners or len(record.owners) >= enough:
+                return Done()
+            owner = owner_reference("Execution", execution, uid)
+            answer = await self._own_revision(paths.revisions(namespace, closure.name), owner)
+            if not answer.ok:  # it may be gone
+                return await self._ensure(namespace, execution, uid, closure)
+            self._remember(namespace, closure, answer.body)
+            return Done()
 
     async def _ensure(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
         owner = owner_reference("Execution", execution, uid)

@@ -16,7 +16,7 @@ import logging
 from typing import Any
 
 from windlass_operator.clients import clock
-from windlass_operator.clients.cluster import JSON_PATCH, Cluster
+from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, Cluster
 from windlass_operator.core.actions import Done, Held, Outcome, Rejected, Unavailable
 from windlass_operator.core.admission import Admitted, NotYet, Refused, admit
 from windlass_operator.core.closure import Closure
@@ -157,8 +157,8 @@ class Reconciler:
             if isinstance(outcome, Unavailable):
                 raise NotReachableError(outcome.message)
             return found
-        if isinstance(found, Held):
-            return await self._admit(namespace, name, tracked, digest)
+        if isinstance(found, Held):  # nobody needs it any more where all is over
+            return None if _is_over(tracked) else await self._admit(namespace, name, tracked, digest)
         raise NotReachableError(str(found))
 
     async def _admit(self, namespace: str, name: str, tracked: Tracked, pinned: str | None = None) -> Closure | None:
@@ -269,7 +269,9 @@ class Reconciler:
             return False
         guard = {"op": "test", "path": "/metadata/uid", "value": tracked.uid}
         path = f"{paths.ours('Execution', namespace, name)}/status"
-        answer = await self._cluster.request("PATCH", path, [guard, *operations], content_type=JSON_PATCH)
+        answer = await self._cluster.request(
+            "PATCH", path, [guard, *operations], content_type=JSON_PATCH, accept=METADATA_ONLY
+        )
         if answer.ok:
             tracked.written, tracked.lazy_since = status, None
             return True

@@ -57,6 +57,10 @@ class WakeQueue(Generic[K]):
             self._getters.append(getter)
             try:
                 await getter
+            except asyncio.CancelledError:
+                if not getter.cancelled():  # it had been called already: somebody else has to come
+                    self._notify()
+                raise
             finally:
                 if getter in self._getters:
                     self._getters.remove(getter)

@@ -1,0 +1,291 @@
+"""The loop, with a cluster in memory: what a pass writes, when it may wait with that, and what it does in trouble.
+
+Whole runs against a real API server are in tests/integration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from tests.unit.operator.fake_cluster import FakeCluster, refusal
+from tests.unit.operator.things import BEGIN, NOW, Body, container, definition, ended, execution, result, task, waits
+
+from windlass_api import conditions
+from windlass_operator.clients import clock
+from windlass_operator.reconcile import paths
+from windlass_operator.reconcile.loop import LAZY_WRITE, Reconciler
+from windlass_operator.settings import Settings
+from windlass_operator.telemetry import Telemetry
+
+OURS = paths.ours("Execution", "ns", "e")
+STATUS = f"{OURS}/status"
+RUNNING = {"phase": "Running", "containerStatuses": [container({"running": {"startedAt": BEGIN}})]}
+DONE = {"phase": "Succeeded", "containerStatuses": [container(ended(0, "Completed", result(o0=1)))]}
+BROKEN = {"phase": "Failed", "containerStatuses": [container(ended(1))]}
+STUCK = {"phase": "Pending", "containerStatuses": [container(waits("ImagePullBackOff", "no such image"))]}
+
+
+class World:
+    """A reconciler, a cluster in memory, and a clock that goes on when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.time = NOW
+        monkeypatch.setattr(clock, "now", lambda: self.time)
+        monkeypatch.setattr(clock, "monotonic", lambda: self.time)
+        self.cluster = FakeCluster()
+        self.events: list[str] = []
+        self.telemetry = Telemetry(lambda _, event: self.events.append(event["reason"]), clock.now, clock.monotonic)
+        self.restart()
+
+    def restart(self) -> None:
+        """An operator that has heard nothing yet."""
+        self.reconciler = Reconciler(self.cluster, Settings(), self.telemetry)
+
+    def define(self, *nodes: Body, **spec: Any) -> None:
+        """A Workflow `wf` of nodes which run the Task `t`."""
+        flow = {"inputs": {}, "nodes": [{"task": {"name": "t"}, **node} for node in nodes], "outputs": {}}
+        for kind, name, body in (("Task", "t", task(**spec)), ("Workflow", "wf", flow)):
+            made = self.cluster.put(paths.ours(kind, "ns", name).rpartition("/")[0], definition(kind, name, body))
+            self.reconciler.definition_event(kind, "ADDED", made)
+        self.settle()
+
+    def run(self) -> Body:
+        """The Execution `e` is made. Gives its status."""
+        self.cluster.put(OURS.rpartition("/")[0], execution())
+        return self.hear()
+
+    def hear(self) -> Body:
+        """The watch tells of the Execution as it is."""
+        self.reconciler.execution_event("MODIFIED", self.get(OURS))
+        return self.settle()
+
+    def pod(self, name: str, status: Body) -> Body:
+        """A pod gets this status, and the watch tells so."""
+        path = paths.pods("ns", name)
+        made = self.cluster.put(path.rpartition("/")[0], {**self.get(path), "status": status})
+        self.reconciler.pod_event("MODIFIED", made)
+        return self.settle()
+
+    def settle(self) -> Body:
+        """Workers do what there is to do now. Gives the status of `e`."""
+
+        async def work() -> None:
+            workers = [asyncio.create_task(self.reconciler.work()) for _ in range(2)]
+            for _ in range(300):
+                await asyncio.sleep(0)
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+        self.loop.run_until_complete(work())
+        found = self.cluster.get(OURS)
+        status: Body = found.get("status") or {} if found else {}
+        return status
+
+    def get(self, path: str) -> Body:
+        """An object."""
+        found = self.cluster.get(path)
+        assert found is not None, path
+        return found
+
+    def count(self, name: str, **labels: str) -> float:
+        """A number of the metrics."""
+        return self.telemetry.registry.get_sample_value(name, labels) or 0.0
+
+    def writes(self) -> int:
+        """How many status writes of `e` there were."""
+        return self.cluster.requests.count(("PATCH", STATUS))
+
+    def close(self) -> None:
+        """Nothing rings any more."""
+        for kind, name in (("Execution", "e"), ("Task", "t"), ("Workflow", "wf")):
+            self.reconciler.queue.forget((kind, "ns", name))
+        self.loop.close()
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
+    made = World(monkeypatch)
+    caplog.set_level(logging.CRITICAL, "windlass.execution")
+    yield made
+    made.close()
+
+
+def condition(status: Body, kind: str) -> tuple[str, str] | None:
+    found = conditions.get(status["conditions"], kind)
+    return (found["status"], found["reason"]) if found else None
+
+
+def test_a_run_costs_one_status_write_per_piece_of_news(world: World) -> None:
+    world.define({"id": "a"}, {"id": "b", "dependsOn": ["a"]})
+    assert world.run()["phase"] == "Running"
+    assert world.writes() == 1
+    world.pod("e-a-0", RUNNING)
+    assert world.writes() == 1, "that it runs may wait"
+    assert world.pod("e-a-0", DONE)["progress"] == "1/2"
+    assert world.pod("e-b-0", DONE)["phase"] == "Succeeded"
+    assert world.writes() == 3
+    assert world.count("windlass_executions_finished_total", phase="Succeeded") == 1
+    assert world.count("windlass_handover_seconds_count") == 1
+    assert world.hear()["phase"] == "Succeeded"
+    assert world.writes() == 3
+
+
+def test_news_that_may_wait_is_written_after_a_moment(world: World) -> None:
+    world.define({"id": "a"})
+    world.run()
+    assert world.pod("e-a-0", RUNNING)["nodes"]["a"]["phase"] == "Queued"
+    world.time += LAZY_WRITE
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    assert world.settle()["nodes"]["a"]["phase"] == "Running"
+
+
+def test_a_used_up_quota_stalls_the_execution_until_there_is_room(world: World) -> None:
+    world.define({"id": "a"})
+    full = refusal(403, "Forbidden", 'pods "e-a-0" is forbidden: exceeded quota: few')
+    world.cluster.say("POST", paths.pods("ns"), full)
+    stalled = world.run()
+    assert condition(stalled, "Stalled") == ("True", "QuotaExceeded")
+    assert stalled["nodes"]["a"]["phase"] == "Pending"
+    assert "exceeded quota" in stalled["nodes"]["a"]["message"]
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    freed = world.settle()
+    assert condition(freed, "Stalled") == ("False", "Progressing")
+    assert freed["nodes"]["a"]["phase"] == "Queued"
+
+
+def test_a_refused_pod_fails_the_execution_in_the_same_pass(world: World) -> None:
+    world.define({"id": "a"}, {"id": "b"}, {"id": "c", "dependsOn": ["a"]})
+    world.cluster.say("POST", paths.pods("ns"), refusal(422, "Invalid", "spec.containers[0].image: wrong"))
+    status = world.run()
+    assert status["error"]["message"] == "spec.containers[0].image: wrong"
+    assert {name: node["phase"] for name, node in status["nodes"].items()} == {
+        "a": "Failed",
+        "b": "Queued",
+        "c": "Cancelled",
+    }
+    assert world.cluster.get(paths.pods("ns", "e-b-0")) is None
+
+
+def test_a_pod_that_is_stuck_stalls_the_execution_at_once(world: World) -> None:
+    world.define({"id": "a"})
+    world.run()
+    assert condition(world.pod("e-a-0", STUCK), "Stalled") == ("True", "ImagePullBackOff")
+    assert world.events == ["ImagePullBackOff"]
+
+
+def test_after_a_restart_it_goes_on_from_the_status(world: World) -> None:
+    world.define({"id": "a"}, {"id": "b", "dependsOn": ["a"]})
+    world.run()
+    before = world.pod("e-a-0", DONE)
+    world.restart()
+    listed: list[Mapping[str, Any]] = [world.get(paths.pods("ns", name)) for name in ("e-a-0", "e-b-0")]
+    world.reconciler.pods_listed(listed, 1000)
+    assert world.hear() == before
+    assert world.pod("e-b-0", DONE)["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize("status", [0, 500])
+def test_a_status_that_was_not_taken_is_written_again_without_starting_anything_twice(
+    world: World, status: int
+) -> None:
+    world.define({"id": "a"})
+    world.cluster.say("PATCH", STATUS, refusal(status, message="away"))
+    assert world.run() == {}
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    assert world.settle()["phase"] == "Running"
+    assert world.cluster.requests.count(("POST", paths.pods("ns"))) == 1
+    assert world.count("windlass_reconcile_errors_total", kind="Execution") == 0
+
+
+def test_a_status_that_somebody_else_changed_is_read_again(world: World) -> None:
+    world.define({"id": "a"})
+    world.run()
+    body = world.get(OURS)
+    world.cluster.put(OURS.rpartition("/")[0], {key: body[key] for key in ("kind", "metadata", "spec")})
+    world.pod("e-a-0", DONE)
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    status = world.settle()
+    assert (status["phase"], status["progress"]) == ("Succeeded", "1/1")
+
+
+def test_an_execution_that_is_gone_is_left_alone(world: World) -> None:
+    world.define({"id": "a"})
+    world.run()
+    world.cluster.drop(OURS)
+    world.pod("e-a-0", DONE)
+    asked = len(world.cluster.requests)
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    world.settle()
+    assert len(world.cluster.requests) == asked
+
+
+def lose_the_closure(world: World) -> None:
+    """Somebody deleted the ControllerRevision; the operator starts again, and hears of everything."""
+    digest = world.get(OURS)["status"]["closure"]
+    world.cluster.drop(paths.revisions("ns", f"closure-{digest}"))
+    world.restart()
+    world.reconciler.pods_listed([world.get(paths.pods("ns", "e-a-0"))], 1000)
+
+
+def test_a_lost_closure_is_made_again_from_definitions_that_are_still_the_same(world: World) -> None:
+    world.define({"id": "a"})
+    world.run()
+    lose_the_closure(world)
+    world.define({"id": "a"})
+    world.hear()
+    assert world.pod("e-a-0", DONE)["phase"] == "Succeeded"
+
+
+def test_a_lost_closure_ends_the_execution_once_when_the_definitions_have_changed(world: World) -> None:
+    world.define({"id": "a"})
+    world.run()
+    lose_the_closure(world)
+    world.define({"id": "a"}, image="another")
+    status = world.hear()
+    assert (status["phase"], status["error"]["code"]) == ("Failed", "ClosureLost")
+    assert condition(status, "Reconciling") == ("False", "ClosureLost")
+    writes = world.writes()
+    world.time += 5
+    assert world.pod("e-a-0", DONE) == status
+    assert world.writes() == writes
+    assert world.count("windlass_executions_finished_total", phase="Failed") == 1
+
+
+def test_a_bug_is_logged_counted_and_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.define({"id": "a"})
+
+    def bug(_: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "windlass.reconcile"):
+        patch.setattr("windlass_operator.reconcile.loop.plan_execution", bug)
+        world.run()
+    assert world.count("windlass_reconcile_errors_total", kind="Execution") == 1
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["a pass failed", "Execution ns/e will be looked at again in 0.5 s: RuntimeError('a bug')"]
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    assert world.settle()["phase"] == "Running"
+
+
+def test_what_is_refused_or_cancelled_before_it_starts_ends_without_a_pod(world: World) -> None:
+    world.define({"id": "a"})
+    world.cluster.put(OURS.rpartition("/")[0], execution(spec={"workflow": {"name": "wf"}, "inputs": {"q": 1}}))
+    assert world.hear()["error"]["code"] == "InvalidInputs"
+    world.cluster.put(OURS.rpartition("/")[0], execution(uid="u2", spec={"workflow": {"name": "no"}, "cancel": True}))
+    assert world.hear()["phase"] == "Cancelled"
+    assert not any(path == paths.pods("ns") for _, path in world.cluster.requests)
+
+
+def test_what_is_missing_is_waited_for_and_wakes_its_execution(world: World) -> None:
+    status = world.run()
+    assert condition(status, "Accepted") == ("False", "WorkflowNotFound")
+    world.define({"id": "a"})
+    assert condition(world.settle(), "Accepted") == ("True", "Accepted")
