@@ -42,9 +42,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from tests.harness import Api, Body, Operator, execution, task, wait_until, workflow  # noqa: E402
-
 from localcluster.cluster import Cluster  # noqa: E402  the path comes first
+from tests.harness import Api, Body, Operator, execution, task, wait_until, workflow  # noqa: E402
 from windlass_operator.core.clock import parse  # noqa: E402
 
 TOLERATED = 1.5

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from kubernetes_asyncio import client, config
-from tests.unit.operator.fake_cluster import FakeCluster
 
 from localcluster.cluster import Cluster as LocalCluster
+from tests.unit.operator.fake_cluster import FakeCluster
 from windlass_operator.clients.cluster import (
     JSON_PATCH,
     METADATA_ONLY,

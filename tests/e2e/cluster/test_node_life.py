@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.e2e.cluster.pods import apply, pod, run, wait_for
 
 from localcluster import catalog, processes
 from localcluster.cluster import Cluster
 from localcluster.node import cgroup_folders
 from localcluster.paths import SOURCES
 from localcluster.processes import wait_until
+from tests.e2e.cluster.pods import apply, pod, run, wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]  # the first run builds Kubernetes
 

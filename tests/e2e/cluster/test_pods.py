@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.e2e.cluster.pods import apply, pod, run, wait_for
 
 from localcluster import catalog
 from localcluster.cluster import Cluster
 from localcluster.processes import wait_until
+from tests.e2e.cluster.pods import apply, pod, run, wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]  # the first run builds Kubernetes
 

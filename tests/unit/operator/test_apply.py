@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from tests.unit.operator.fake_cluster import FakeCluster, refusal
 from tests.unit.operator.things import Body, execution, pod
-
 from windlass_operator.clients.cluster import Answer
 from windlass_operator.core.actions import (
     Action,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.operator.things import Body, task
 
+from tests.unit.operator.things import Body, task
 from windlass_operator.core.admission import Admitted, NotYet, Refused, Verdict, admit
 from windlass_operator.core.closure import Closure, MissingCodeError, compile_closure, load, workflow_of_task
 

@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from tests.unit.operator.fake_cluster import FakeCluster, refusal
 from tests.unit.operator.things import Body, execution, task
-
 from windlass_api import names
 from windlass_operator.core.actions import Done, Held, Outcome, Rejected, Unavailable
 from windlass_operator.core.closure import Closure, compile_closure, load
@@ -197,7 +197,7 @@ def test_a_copy_that_is_there_already_needs_its_source_no_longer(world: World) -
         ("POST", paths.revisions("ns"), refusal(413, message="too large"), Rejected),
         ("POST", paths.revisions("ns"), refusal(0, message="no answer"), Unavailable),
         ("POST", MAPS, refusal(403, message="exceeded quota"), Held),
-        ("GET", paths.config_maps("ns", "code-1"), refusal(404), Unavailable),
+        ("GET", paths.config_maps("ns", "code-1"), refusal(404), Held),
     ],
     ids=["quota", "too large", "no answer", "quota of ConfigMaps", "its code went"],
 )

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.operator.fake_cluster import FakeCluster, refusal
 
+from tests.unit.operator.fake_cluster import FakeCluster, refusal
 from windlass_operator.cli import main, run
 from windlass_operator.clients.cluster import Answer
 from windlass_operator.settings import RuntimeDelivery, Settings

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tests.unit.operator.fake_cluster import FakeCluster, refusal
 from tests.unit.operator.things import Body, definition, task
-
 from windlass_api import names
 from windlass_operator.core.plan_definition import REVISION_HISTORY
 from windlass_operator.manifests.objects import code_digest

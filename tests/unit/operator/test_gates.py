@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.operator.things import NOW, Body, closure, observed, task
 
+from tests.unit.operator.things import NOW, Body, closure, observed, task
 from windlass_operator.core import gates
 from windlass_operator.core.gates import End, Facts, Hold
 from windlass_operator.core.observed import NodeState

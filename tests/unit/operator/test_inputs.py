@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from tests.properties.api_strategies import json_values
 from tests.unit.operator.things import Body, closure, task
-
 from windlass_api import names, refs
 from windlass_operator.core.inputs import NodeInputs, prepare
 from windlass_operator.kinds.evidence import Failure

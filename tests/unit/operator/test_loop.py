@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+
 from tests.unit.operator.fake_cluster import FakeCluster, refusal
 from tests.unit.operator.things import BEGIN, NOW, Body, container, definition, ended, execution, result, task, waits
-
 from windlass_api import conditions
 from windlass_operator.clients import clock
 from windlass_operator.reconcile import paths
@@ -245,14 +245,17 @@ def test_a_lost_closure_is_made_again_from_definitions_that_are_still_the_same(w
 def test_a_lost_closure_ends_the_execution_once_when_the_definitions_have_changed(world: World) -> None:
     world.define({"id": "a"})
     world.run()
+    pod = world.get(paths.pods("ns", "e-a-0"))
     lose_the_closure(world)
     world.define({"id": "a"}, image="another")
     status = world.hear()
+    assert world.cluster.get(paths.pods("ns", "e-a-0")) is None
     assert (status["phase"], status["error"]["code"]) == ("Failed", "ClosureLost")
     assert condition(status, "Reconciling") == ("False", "ClosureLost")
     writes = world.writes()
     world.time += 5
-    assert world.pod("e-a-0", DONE) == status
+    world.reconciler.pod_event("DELETED", {**pod, "status": DONE})
+    assert world.settle() == status
     assert world.writes() == writes
     assert world.count("windlass_executions_finished_total", phase="Failed") == 1
 

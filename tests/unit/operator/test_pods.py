@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.properties.api_strategies import json_values
 
+from tests.properties.api_strategies import json_values
 from windlass_api import names
 from windlass_operator.manifests.pod import PodAsk, build
 from windlass_operator.settings import RuntimeDelivery, Settings

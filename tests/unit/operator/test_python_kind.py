@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.operator.things import BEGIN, END, Body, container, ended, result, waits
 
+from tests.unit.operator.things import BEGIN, END, Body, container, ended, result, waits
 from windlass_api.types import MAX_VALUE_DEPTH
 from windlass_operator.kinds import kind_of
 from windlass_operator.kinds.evidence import Evidence, Failed, FailureKind, Running, Succeeded, Waiting

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.operator.things import NOW
 
+from tests.unit.operator.things import NOW
 from windlass_operator.core.actions import (
     Action,
     CreatePod,

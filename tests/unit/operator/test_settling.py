@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.operator.things import NOW, closure, observed, task
 
+from tests.unit.operator.things import NOW, closure, observed, task
 from windlass_operator.core.observed import NodeState, PodView
 from windlass_operator.core.settling import backoff, settle
 from windlass_operator.core.states import NodePhase

@@ -12,8 +12,8 @@ import jsonpatch
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.unit.operator.things import NOW, Body, closure, observed
 
+from tests.unit.operator.things import NOW, Body, closure, observed
 from windlass_api import conditions
 from windlass_operator.core.observed import ExecutionError, ExecutionState, NodeState, PodView
 from windlass_operator.core.plan_execution import stuck

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.operator.things import BEGIN, Body, closure, container, definition, ended, execution, pod, result, task
 
+from tests.unit.operator.things import BEGIN, Body, closure, container, definition, ended, execution, pod, result, task
 from windlass_api import names
 from windlass_operator.kinds.evidence import Running, Succeeded, Waiting
 from windlass_operator.reconcile.store import ClosureRecord, Store

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.operator.things import NOW
 
+from tests.unit.operator.things import NOW
 from windlass_operator.core.plan_execution import Transition
 from windlass_operator.core.states import NodePhase
 from windlass_operator.reconcile import paths

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.unit.operator.fake_cluster import FakeCluster, refusal
 
+from tests.unit.operator.fake_cluster import FakeCluster, refusal
 from windlass_operator.clients.cluster import Answer, ConnectionLostError, WatchRefusedError
 from windlass_operator.clients.watch import PAUSE, PAUSE_CAP, Watch
 

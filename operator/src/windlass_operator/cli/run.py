@@ -27,6 +27,8 @@ DEAF = 300.0
 unhealthy.
 """
 
+MAX_PORT = 65535
+
 IMAGE_VOLUMES_SINCE = (1, 35)
 """The Kubernetes version from which image volumes are there without being asked for."""
 
@@ -41,6 +43,7 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("run", help="run the operator", description=__doc__)
     parser.add_argument(
         "--listen",
+        type=_address,
         default="127.0.0.1:8080",
         metavar="HOST:PORT",
         help="where /healthz, /readyz and /metrics are served (default: %(default)s)",
@@ -108,6 +111,13 @@ def register(commands: Any) -> None:
     parser.set_defaults(function=_run)
 
 
+def _address(text: str) -> str:
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't HOST:PORT, such as 127.0.0.1:8080")
+    return f"{host}:{port}"
+
+
 def _run(arguments: argparse.Namespace) -> int:
     configure(arguments.log_format, arguments.verbose)
     try:
@@ -147,12 +157,15 @@ async def _serve(
     watches: list[Watch],
 ) -> int:
     ready = asyncio.Event()
-    server = await serve(
-        arguments.listen,
-        telemetry,
-        lambda: f"nothing heard from the API server for {_age(watches):.0f} s" if _age(watches) > DEAF else None,
-        lambda: None if ready.is_set() else "not everything has been listed yet",
-    )
+    try:
+        server = await serve(
+            arguments.listen,
+            telemetry,
+            lambda: f"nothing heard from the API server for {_age(watches):.0f} s" if _age(watches) > DEAF else None,
+            lambda: None if ready.is_set() else "not everything has been listed yet",
+        )
+    except OSError as trouble:
+        raise StartError(f"can't listen on {arguments.listen}: {trouble.strerror or trouble}") from trouble
     try:
         await asyncio.gather(*(watch.list() for watch in watches))
         jobs: list[Coroutine[Any, Any, Any]] = [posting, *(watch.follow() for watch in watches)]

@@ -55,7 +55,7 @@ class Plan:
 def plan_execution(observed: Observed) -> Plan:
     """Plan the next step of an Execution."""
     if observed.state.phase in FINISHED:
-        return Plan(observed.state, actions=tuple(_leftovers(observed, observed.state.nodes)))
+        return Plan(observed.state, actions=tuple(leftovers(observed.pods, observed.state.nodes)))
     return _Pass(observed).run()
 
 
@@ -85,13 +85,13 @@ class _Pass:
                 self._advance(node)
         if self._notice_failure():
             self._call_off()
-        self.actions.extend(_leftovers(self.observed, self.nodes, stopping=self.facts.stopping))
+        self.actions.extend(leftovers(self.observed.pods, self.nodes, stopping=self.facts.stopping))
         state = self._conclude()
         return Plan(
             state=state,
             before=tuple(self.before.values()),
             actions=tuple(self.actions),
-            transitions=tuple(_transitions(self.observed.state.nodes, self.nodes)),
+            transitions=tuple(transitions(self.observed.state.nodes, self.nodes)),
             wake_at=None if state.phase in FINISHED else self.wake_at,
         )
 
@@ -243,11 +243,13 @@ def _pod_ask(node: Node, attempt: int, inputs: Mapping[str, Any], large: tuple[s
     )
 
 
-def _leftovers(observed: Observed, nodes: Mapping[str, NodeState], *, stopping: bool = False) -> Iterable[DeletePod]:
+def leftovers(
+    pods: Mapping[tuple[str, int], PodView], nodes: Mapping[str, NodeState], *, stopping: bool = False
+) -> Iterable[DeletePod]:
     """Pods that have to go: of nodes that are over, of earlier attempts, and all of them when the Execution is
     stopping.
     """
-    for (node, attempt), view in observed.pods.items():
+    for (node, attempt), view in pods.items():
         if view.gone or view.deleting or isinstance(view.evidence, Succeeded | Failed):
             continue
         state = nodes.get(node)
@@ -259,7 +261,8 @@ def _failure_of(state: NodeState) -> Failure:
     return state.failure or Failure(FailureKind.USER, state.reason or "Failed", state.message)
 
 
-def _transitions(before: Mapping[str, NodeState], after: Mapping[str, NodeState]) -> Iterable[Transition]:
+def transitions(before: Mapping[str, NodeState], after: Mapping[str, NodeState]) -> Iterable[Transition]:
+    """The moves of nodes between two states."""
     fresh = NodeState()
     for name, state in after.items():
         old = before.get(name, fresh)

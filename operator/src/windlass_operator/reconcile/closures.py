@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from windlass_api import names
-from windlass_operator.clients.cluster import JSON_PATCH, STRATEGIC_MERGE_PATCH, Answer, Cluster
+from windlass_operator.clients.cluster import STRATEGIC_MERGE_PATCH, Answer, Cluster
 from windlass_operator.core.actions import Done, Held, Outcome, Unavailable
 from windlass_operator.core.closure import Closure, load
 from windlass_operator.manifests.objects import (
@@ -26,6 +26,7 @@ from windlass_operator.manifests.objects import (
 )
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.apply import outcome_of
+from windlass_operator.reconcile.revisions import create_or_own, own
 from windlass_operator.reconcile.store import ClosureRecord, Store
 
 OWNERS = 16
@@ -73,7 +74,7 @@ class ClosureKeeper:
             if uid in record.owners or len(record.owners) >= enough:
                 return Done()
             owner = owner_reference("Execution", execution, uid)
-            answer = await self._own_revision(paths.revisions(namespace, closure.name), owner)
+            answer = await own(self._cluster, namespace, closure.name, owner)
             if not answer.ok:  # it may be gone
                 return await self._ensure(namespace, execution, uid, closure)
             self._remember(namespace, closure, answer.body)
@@ -82,9 +83,7 @@ class ClosureKeeper:
     async def _ensure(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
         owner = owner_reference("Execution", execution, uid)
         manifest = controller_revision(closure.name, namespace, closure.document, 1, [owner], LABEL)
-        answer = await self._cluster.request("POST", paths.revisions(namespace), manifest)
-        if answer.reason == "AlreadyExists":
-            answer = await self._own_revision(paths.revisions(namespace, closure.name), owner)
+        answer = await create_or_own(self._cluster, manifest, owner)
         if not answer.ok:
             return outcome_of(answer)
         for source, copy in closure.code.items():
@@ -101,6 +100,8 @@ class ClosureKeeper:
         if owned.ok:
             return Done()
         found = await self._cluster.request("GET", paths.config_maps(namespace, source))
+        if found.status == 404:
+            return Held("CodeNotFound", f"the ConfigMap {source!r} with the code is gone, and so is our copy {copy!r}")
         if not found.ok:
             return Unavailable(found.message)
         if names.pinned_code_name(code_digest(found.body)) != copy:
@@ -115,14 +116,6 @@ class ClosureKeeper:
         """Owners are merged by uid: adding one needs no reading, and can't conflict."""
         body = {"metadata": {"ownerReferences": [owner]}}
         return await self._cluster.request("PATCH", path, body, content_type=STRATEGIC_MERGE_PATCH)
-
-    async def _own_revision(self, path: str, owner: Manifest) -> Answer:
-        """The same for a ControllerRevision, whose data is immutable to the byte.
-
-        A strategic merge patch would write the data anew with its keys sorted, which counts as a change.
-        """
-        body = [{"op": "add", "path": "/metadata/ownerReferences/-", "value": owner}]
-        return await self._cluster.request("PATCH", path, body, content_type=JSON_PATCH)
 
     def _remember(self, namespace: str, closure: Closure, body: Mapping[str, Any]) -> None:
         meta = body["metadata"]

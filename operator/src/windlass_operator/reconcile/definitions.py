@@ -12,8 +12,9 @@ from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, Cluster
 from windlass_operator.core.plan_definition import REVISION_HISTORY, definition_label, plan_definition
 from windlass_operator.core.status import patch
-from windlass_operator.manifests.objects import code_digest
+from windlass_operator.manifests.objects import Manifest, code_digest
 from windlass_operator.reconcile import paths
+from windlass_operator.reconcile.revisions import create_or_own
 from windlass_operator.reconcile.store import Store
 
 Spec = Mapping[str, Any]
@@ -22,6 +23,7 @@ Wanted = tuple[str, str, str]
 """(kind, name, version)."""
 
 
+CREATED = 201
 CODE_CACHE = 4096
 """How many hashes of code are remembered."""
 
@@ -167,11 +169,12 @@ class Definitions:
             raise NotReachableError(answer.message)
         return list(answer.body["items"])
 
-    async def _write_revision(self, namespace: str, kind: str, name: str, manifest: Mapping[str, Any]) -> None:
-        answer = await self._cluster.request("POST", paths.revisions(namespace), manifest)
-        if not answer.ok and answer.reason != "AlreadyExists":
+    async def _write_revision(self, namespace: str, kind: str, name: str, manifest: Manifest) -> None:
+        (owner,) = manifest["metadata"]["ownerReferences"]
+        answer = await create_or_own(self._cluster, manifest, owner)
+        if not answer.ok:
             raise NotReachableError(answer.message)
-        if answer.ok:
+        if answer.status == CREATED:
             await self._trim(namespace, kind, name)
 
     async def _trim(self, namespace: str, kind: str, name: str) -> None:

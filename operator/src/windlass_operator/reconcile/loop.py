@@ -13,6 +13,7 @@ Errors never reach kopf: a pass that raises is logged, counted, and repeated wit
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from windlass_operator.clients import clock
@@ -21,9 +22,9 @@ from windlass_operator.core.actions import Done, Held, Outcome, Rejected, Unavai
 from windlass_operator.core.admission import Admitted, NotYet, Refused, admit
 from windlass_operator.core.closure import Closure
 from windlass_operator.core.observed import ExecutionState, Observed
-from windlass_operator.core.plan_execution import Plan, plan_execution, stuck
+from windlass_operator.core.plan_execution import Plan, Transition, leftovers, plan_execution, stuck, transitions
 from windlass_operator.core.record import record
-from windlass_operator.core.states import FINISHED, ExecutionPhase
+from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
 from windlass_operator.core.status import is_urgent, over_before_start, patch, render, waiting
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.apply import Applier
@@ -156,10 +157,12 @@ class Reconciler:
             outcome = await self._closures.keep(namespace, name, tracked.uid, found)
             if isinstance(outcome, Unavailable):
                 raise NotReachableError(outcome.message)
-            return found
-        if isinstance(found, Held):  # nobody needs it any more where all is over
-            return None if _is_over(tracked) else await self._admit(namespace, name, tracked, digest)
-        raise NotReachableError(str(found))
+            if isinstance(outcome, Done):
+                return found
+        elif not isinstance(found, Held):
+            raise NotReachableError(str(found))
+        # It is lost. Nobody needs it any more where all is over.
+        return None if _is_over(tracked) else await self._admit(namespace, name, tracked, digest)
 
     async def _admit(self, namespace: str, name: str, tracked: Tracked, pinned: str | None = None) -> Closure | None:
         """Admit the Execution; or, when ``pinned`` is given, rebuild the closure that it lost."""
@@ -173,10 +176,7 @@ class Reconciler:
             lambda lookup: admit(tracked.spec, lookup.workflow, lookup.task, lookup.code),
         )
         if pinned and not (isinstance(verdict, Admitted) and verdict.closure.hash == pinned):
-            text = (
-                f"the closure {pinned} of this execution is gone, and the definitions have changed since; run it again"
-            )
-            await self._end_early(namespace, name, tracked, ExecutionPhase.FAILED, "ClosureLost", text)
+            await self._give_up(namespace, name, tracked, pinned)
             return None
         match verdict:
             case Refused(reason, message):
@@ -188,6 +188,14 @@ class Reconciler:
             case Admitted(closure):
                 return await self._pin(namespace, name, tracked, closure)
         return None
+
+    async def _give_up(self, namespace: str, name: str, tracked: Tracked, pinned: str) -> None:
+        """The closure is lost for good: without it nobody knows what the pods that run are for."""
+        pods = self.store.views(namespace, name, tracked.uid)
+        actions = tuple(leftovers(pods, {}, stopping=True))
+        await self._applier.apply(namespace, name, tracked.uid, Plan(tracked.state, actions=actions))
+        text = f"the closure {pinned} of this execution is gone, and the definitions have changed since; run it again"
+        await self._end_early(namespace, name, tracked, ExecutionPhase.FAILED, "ClosureLost", text)
 
     async def _pin(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> Closure | None:
         outcome: Outcome = await self._closures.pin(namespace, name, tracked.uid, closure)
@@ -226,7 +234,7 @@ class Reconciler:
             outcomes = await self._applier.apply(namespace, name, tracked.uid, plan)
             recorded = record(plan, outcomes, clock.now())
             tracked.state, wake_at = recorded.state, recorded.wake_at
-            self._observe(namespace, name, tracked, plan, touched)
+            self._observe(namespace, name, tracked, transitions(observed.state.nodes, tracked.state.nodes), touched)
             if not recorded.again:
                 break
             observed = self._gather(namespace, name, tracked, closure)
@@ -254,10 +262,13 @@ class Reconciler:
             now=clock.now(),
         )
 
-    def _observe(self, namespace: str, name: str, tracked: Tracked, plan: Plan, touched: float | None) -> None:
-        if touched is not None and any(transition.after.value == "Queued" for transition in plan.transitions):
+    def _observe(
+        self, namespace: str, name: str, tracked: Tracked, moves: Iterable[Transition], touched: float | None
+    ) -> None:
+        told = tuple(moves)
+        if touched is not None and any(move.after is NodePhase.QUEUED for move in told):
             self._telemetry.handed_over(clock.monotonic() - touched)
-        self._telemetry.node_transitions(namespace, name, tracked.uid, plan.transitions)
+        self._telemetry.node_transitions(namespace, name, tracked.uid, told)
 
     async def _write(self, namespace: str, name: str, tracked: Tracked, status: dict[str, Any]) -> bool:
         """The pass's one status write. True when the API server has it; a write that may wait is put off and False."""

@@ -30,7 +30,7 @@ def noteworthy(transition: Transition) -> tuple[str, str] | None:
         return "NodeFailed", f"node {transition.node}: {transition.reason}: {transition.message}"
     if transition.reason == RETRYING:
         return "NodeRetrying", f"node {transition.node}: {transition.message}"
-    if transition.after is NodePhase.QUEUED and transition.reason:
+    if transition.after in (NodePhase.QUEUED, NodePhase.PENDING) and transition.reason:
         return transition.reason, f"node {transition.node}: {transition.message}"
     return None
 
