@@ -270,6 +270,29 @@ def test_executions_of_one_workflow_share_its_closure_and_all_own_it(
     assert api.finished("e2")["phase"] == "Succeeded"
 
 
+def test_a_definition_that_was_deleted_and_made_anew_keeps_its_versions(
+    api: Api, operator: Operator, hands: Hands
+) -> None:
+    first = task("t", {"x": {"type": "int", "default": 1}}, version="v1")
+    define(api, first)
+    wait_until(lambda: _ready(api, "tasks", "t"), "the first revision")
+    api.delete("tasks", "t")
+    wait_until(lambda: api.find("tasks", "t") is None, "the first to go")
+    define(api, first)
+    wait_until(lambda: _ready(api, "tasks", "t"), "the second revision")
+    uid = api.get("tasks", "t")["metadata"]["uid"]
+
+    def owned_anew() -> bool:
+        revisions = [one for one in api.list("controllerrevisions") if one["data"].get("name") == "t"]
+        return [uid] == [owner["uid"] for one in revisions for owner in one["metadata"]["ownerReferences"]]
+
+    wait_until(owned_anew, "the revision to belong to the second only", GARBAGE)
+    api.merge("tasks", "t", {"spec": {"version": "v2", "inputs": {"x": {"default": 2}}}})
+    wait_until(lambda: api.get("tasks", "t")["status"]["observedGeneration"] == 2, "the change to be seen")
+    api.create("executions", execution("old", task={"name": "t", "version": "v1"}))
+    assert hands.inputs("old-n0-0") == {"x": 1}
+
+
 def test_versions_resolve_to_revisions(api: Api, operator: Operator, hands: Hands) -> None:
     define(api, task("t", {"x": {"type": "int", "default": 1}}, version="v1"))
     wait_until(lambda: _ready(api, "tasks", "t"), "the first revision")

@@ -39,6 +39,7 @@ from localcluster.paths import Layout, cache_home, cluster_names
 from localcluster.ports import free_ports
 
 START_TIMEOUT = 120.0
+MISSED_FOR = 2.0  # seconds after which a process that cannot be seen has ended
 
 # For what the components call: containerd its shim, from our own folder; runc, iptables and the like.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -267,12 +268,17 @@ class Cluster:
         processes.wait_until(lambda: self._none_died() and condition(), what, START_TIMEOUT, explain=self._explain)
 
     def _none_died(self) -> bool:
-        """True, or an error at once: what ended by itself will not become ready by waiting."""
-        dead = set(self._expected)
-        for _ in range(2):  # a process that becomes another program has no name for an instant
-            dead -= processes.alive_or_starting(self.layout.bin)
-        if dead:
-            raise LocalClusterError(f"ended by itself: {processes.names(dead)}\n{self._explain()}")
+        """True, or an error soon: what ended by itself will not become ready by waiting.
+
+        A process that becomes another program has no name meanwhile, and that takes as long as the disk does. So
+        only one that stays away has ended.
+        """
+        away = set(self._expected)
+        deadline = time.monotonic() + MISSED_FOR
+        while away := away - processes.alive_or_starting(self.layout.bin):
+            if time.monotonic() > deadline:
+                raise LocalClusterError(f"ended by itself: {processes.names(away)}\n{self._explain()}")
+            time.sleep(0.05)
         return True
 
     def _explain(self) -> str:

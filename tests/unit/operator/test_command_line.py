@@ -27,6 +27,8 @@ from windlass_operator.settings import RuntimeDelivery, Settings
         (["run", "--nonsense"], "unrecognized arguments: --nonsense"),
         (["run", "--runtime-delivery", "pigeon"], "invalid choice: 'pigeon'"),
         (["run", "--system-retries", "few"], "invalid int value: 'few'"),
+        (["run", "--listen", "8080"], "'8080' isn't HOST:PORT"),
+        (["run", "--listen", "localhost:99999"], "'localhost:99999' isn't HOST:PORT"),
         (["plan"], "required: -f/--file"),
         (["plan", "-f", "w.yaml", "--now", "soon"], "invalid parse value: 'soon'"),
     ],

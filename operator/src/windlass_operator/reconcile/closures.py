@@ -39,6 +39,7 @@ class ClosureKeeper:
     def __init__(self, cluster: Cluster, store: Store) -> None:
         self._cluster, self._store = cluster, store
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._waiting: dict[tuple[str, str], dict[str, Manifest]] = {}
 
     async def pin(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
         """Make sure that the closure exists, holds its code, and has an owner that lives."""
@@ -63,22 +64,31 @@ class ClosureKeeper:
         return closure
 
     async def _own_with(self, enough: int, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
-        """Own a closure that has too few owners. One Execution after the other, so that a burst of them doesn't write
-        what one of them has written.
-        """
+        """Own a closure that has too few owners. Of a burst of Executions, one writes for all that wait behind it."""
         key = (namespace, closure.hash)
-        async with self._turns.setdefault(key, asyncio.Lock()):
-            record = self._store.closures.get(key)
-            if record is None:
-                return await self._ensure(namespace, execution, uid, closure)
-            if uid in record.owners or len(record.owners) >= enough:
+        waiting = self._waiting.setdefault(key, {})
+        waiting[uid] = owner_reference("Execution", execution, uid)
+        try:
+            async with self._turns.setdefault(key, asyncio.Lock()):
+                if uid not in waiting:  # somebody before us has written for us
+                    return Done()
+                record = self._store.closures.get(key)
+                if record is None:
+                    return await self._ensure(namespace, execution, uid, closure)
+                if uid in record.owners or len(record.owners) >= enough:
+                    return Done()
+                together = [uid, *(other for other in waiting if other != uid)][: enough - len(record.owners)]
+                answer = await own(self._cluster, namespace, closure.name, [waiting[other] for other in together])
+                if not answer.ok:  # it may be gone
+                    return await self._ensure(namespace, execution, uid, closure)
+                self._remember(namespace, closure, answer.body)
+                for other in together:
+                    waiting.pop(other, None)
                 return Done()
-            owner = owner_reference("Execution", execution, uid)
-            answer = await own(self._cluster, namespace, closure.name, owner)
-            if not answer.ok:  # it may be gone
-                return await self._ensure(namespace, execution, uid, closure)
-            self._remember(namespace, closure, answer.body)
-            return Done()
+        finally:
+            waiting.pop(uid, None)
+            if not waiting and self._waiting.get(key) is waiting:
+                del self._waiting[key]
 
     async def _ensure(self, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
         owner = owner_reference("Execution", execution, uid)
