@@ -176,3 +176,12 @@ class WorkflowRef(Model):
 
     name: ObjectName = Field(description="Name of a Workflow in the same namespace.")
     version: Version | None = Field(None, description="Its `spec.version`; without one, the Workflow as it is now.")
+
+
+DEFINITION_COLUMNS = (
+    Column("Ready", '.status.conditions[?(@.type=="Ready")].status', description="Whether executions can start."),
+    Column("Version", ".spec.version", description="The author's label."),
+    Column("Age", ".metadata.creationTimestamp", "date"),
+    Column("Message", '.status.conditions[?(@.type=="Ready")].message', priority=1, description="Why not ready."),
+)
+"""What `kubectl get` shows of a definition."""

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from windlass_api.v1alpha1.meta import (
+    DEFINITION_COLUMNS,
     Column,
     DefinitionStatus,
     Description,
@@ -60,12 +61,7 @@ class Task(KindModel):
     """A typed unit of work: what goes in, what comes out, and what to run for it."""
 
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("wtask",)
-    COLUMNS: ClassVar[tuple[Column, ...]] = (
-        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', description="Whether executions can start."),
-        Column("Version", ".spec.version", description="The author's label."),
-        Column("Age", ".metadata.creationTimestamp", "date"),
-        Column("Message", '.status.conditions[?(@.type=="Ready")].message', priority=1, description="Why not ready."),
-    )
+    COLUMNS: ClassVar[tuple[Column, ...]] = DEFINITION_COLUMNS
 
     api_version: Literal["windlass.dev/v1alpha1"] = Field(description="windlass.dev/v1alpha1")
     kind: Literal["Task"] = Field(description="Task")

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from windlass_api.v1alpha1.meta import (
+    DEFINITION_COLUMNS,
     MAX_NODES,
     MAX_PARAMETERS,
     Column,
@@ -88,12 +89,7 @@ class Workflow(KindModel):
     """Tasks wired into a graph: inputs, nodes, outputs, and references between them."""
 
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("wwf",)
-    COLUMNS: ClassVar[tuple[Column, ...]] = (
-        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', description="Whether executions can start."),
-        Column("Version", ".spec.version", description="The author's label."),
-        Column("Age", ".metadata.creationTimestamp", "date"),
-        Column("Message", '.status.conditions[?(@.type=="Ready")].message', priority=1, description="Why not ready."),
-    )
+    COLUMNS: ClassVar[tuple[Column, ...]] = DEFINITION_COLUMNS
 
     api_version: Literal["windlass.dev/v1alpha1"] = Field(description="windlass.dev/v1alpha1")
     kind: Literal["Workflow"] = Field(description="Workflow")
