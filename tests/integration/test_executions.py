@@ -362,6 +362,21 @@ def test_an_operator_killed_between_any_two_steps_goes_on_without_running_anythi
     assert pods == {"e-a-0": first["metadata"]["uid"], "e-b-0": second["metadata"]["uid"]}
 
 
+def test_an_api_server_that_restarts_in_the_middle_of_a_run_loses_nothing(
+    control_plane: Cluster, api: Api, operator: Operator, hands: Hands
+) -> None:
+    chain(api)
+    api.create("executions", execution("e"))
+    hands.pod("e-a-0")
+    control_plane.restart("kube-apiserver")
+    hands.succeed("e-a-0", o0=1)
+    hands.succeed("e-b-0", o0=2)
+    assert api.finished("e")["phase"] == "Succeeded"
+    api.create("executions", execution("another"))
+    hands.pod("another-a-0")
+    assert {pod["metadata"]["name"] for pod in api.list("pods")} == {"e-a-0", "e-b-0", "another-a-0"}
+
+
 def test_deleting_with_the_operator_down_leaves_nothing(control_plane: Cluster, api: Api, hands: Hands) -> None:
     with Operator(control_plane, api.namespace):
         define(api, task("t", {"text": {"type": "str"}}, python={"entrypoint": "m:f", "code": {"configMap": "mine"}}))
