@@ -156,6 +156,22 @@ def test_the_demo_gives_the_same_on_the_cluster_as_locally(windlass: Installed) 
     assert "Succeeded 7/7" in remote.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("shapes.py", "shapes", "--sides", "8"),
+        ("shapes.py", "scaled", "--shape", '{"name": "s", "corners": [{"x": 1, "y": 2}]}', "--factors", "[1.5, 2]"),
+        ("hello.py", "emphasise", "--text", "a task by itself"),
+    ],
+    ids=["dataclasses", "an input that is a dataclass", "a task"],
+)
+def test_examples_give_the_same_on_the_cluster_as_locally(windlass: Installed, arguments: tuple[str, ...]) -> None:
+    words = (str(EXAMPLES / arguments[0]), *arguments[1:], "-o", "json")
+    remote = windlass.windlass("run", *words)
+    assert remote.returncode == 0, remote.stderr
+    assert json.loads(remote.stdout) == json.loads(local(*words))
+
+
 def test_a_text_of_a_quarter_megabyte_goes_through(windlass: Installed, tmp_path: Path) -> None:
     text = tmp_path / "long.txt"
     text.write_text("".join(f"word{i % 5000} " for i in range(25_000)))
