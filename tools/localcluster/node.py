@@ -19,6 +19,8 @@ The node reaches this machine by its end of the link, and nothing beyond.
 
 from __future__ import annotations
 
+import errno
+import functools
 import ipaddress
 import json
 import subprocess
@@ -153,10 +155,10 @@ class Node:
             _inherit_cpus(folder)
 
     def remove_cgroups(self) -> None:
-        """Remove the pods' cgroups; the processes in them are gone."""
+        """Remove the pods' cgroups. Their processes have been killed; the kernel needs a moment to see them off."""
         for root in cgroup_folders(self.layout.identity):
             for folder in sorted(_folders_below(root), reverse=True):
-                folder.rmdir()
+                processes.wait_until(functools.partial(_is_removed, folder), f"{folder} to be empty", 30.0)
 
     def _check_place(self) -> None:
         if self.layout.home.resolve().is_relative_to("/run"):
@@ -184,6 +186,18 @@ def cgroup_folders(name: str) -> list[Path]:
         return [CGROUPS / name]
     hierarchies = {entry.resolve() for entry in CGROUPS.iterdir() if entry.is_dir()}
     return sorted(root / name for root in hierarchies if (root / "cgroup.procs").exists())
+
+
+def _is_removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 def _inherit_cpus(folder: Path) -> None:
