@@ -66,6 +66,8 @@ class ClosureKeeper:
     async def _own_with(self, enough: int, namespace: str, execution: str, uid: str, closure: Closure) -> Outcome:
         """Own a closure that has too few owners. Of a burst of Executions, one writes for all that wait behind it."""
         key = (namespace, closure.hash)
+        if _has_enough(self._store.closures.get(key), uid, enough):  # nearly every pass
+            return Done()
         waiting = self._waiting.setdefault(key, {})
         waiting[uid] = owner_reference("Execution", execution, uid)
         try:
@@ -75,7 +77,7 @@ class ClosureKeeper:
                 record = self._store.closures.get(key)
                 if record is None:
                     return await self._ensure(namespace, execution, uid, closure)
-                if uid in record.owners or len(record.owners) >= enough:
+                if _has_enough(record, uid, enough):
                     return Done()
                 together = [uid, *(other for other in waiting if other != uid)][: enough - len(record.owners)]
                 answer = await own(self._cluster, namespace, closure.name, [waiting[other] for other in together])
@@ -132,3 +134,7 @@ class ClosureKeeper:
         owners = {owner["uid"] for owner in meta.get("ownerReferences") or () if owner.get("kind") == "Execution"}
         living = {tracked.uid for tracked in self._store.executions.values()}
         self._store.closures[namespace, closure.hash] = ClosureRecord(closure, meta["uid"], owners & living)
+
+
+def _has_enough(record: ClosureRecord | None, uid: str, enough: int) -> bool:
+    return record is not None and (uid in record.owners or len(record.owners) >= enough)
