@@ -24,7 +24,6 @@ FINISHED = "Finished"
 
 TRUE = "True"
 FALSE = "False"
-UNKNOWN = "Unknown"
 
 MAX_MESSAGE = 32768
 
@@ -66,9 +65,3 @@ def set_condition(conditions: list[Condition], new: Condition) -> list[Condition
 def get(conditions: Sequence[Condition], type: str) -> Condition | None:  # noqa: A002  the field's name
     """The condition of a type, if there is one."""
     return next((item for item in conditions if item["type"] == type), None)
-
-
-def is_true(conditions: Sequence[Condition], type: str) -> bool:  # noqa: A002  the field's name
-    """Whether the condition is there and holds."""
-    found = get(conditions, type)
-    return found is not None and found["status"] == TRUE

@@ -24,7 +24,6 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_EXECUTION = f"{GROUP}/execution"
 LABEL_NODE = f"{GROUP}/node"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
-LABEL_TASK = f"{GROUP}/task"
 LABEL_VERSION = f"{GROUP}/version"
 LABEL_DEFINITION = f"{GROUP}/definition"  # on a ControllerRevision: the Task or Workflow whose spec it keeps
 LABEL_ROLE = f"{GROUP}/role"  # on other objects of the operator's: what they are for, e.g. `closure`

@@ -66,7 +66,9 @@ def _revision(kind: str, meta: Mapping[str, Any], spec: Mapping[str, Any], gener
 def _ready(findings: list[Finding], generation: int, now: float) -> dict[str, Any]:
     when = rfc3339_seconds(now)
     if not findings:
-        return conditions.condition("Ready", "True", "Valid", "", when, generation)
+        return conditions.condition(conditions.READY, conditions.TRUE, "Valid", "", when, generation)
     shown = "; ".join(str(finding) for finding in findings[:5])
     more = f"; and {len(findings) - 5} more" if len(findings) > 5 else ""
-    return conditions.condition("Ready", "False", findings[0].reason, shorten(shown + more), when, generation)
+    return conditions.condition(
+        conditions.READY, conditions.FALSE, findings[0].reason, shorten(shown + more), when, generation
+    )

@@ -57,8 +57,8 @@ def render(
 
 def waiting(previous: Mapping[str, Any], reason: str, message: str, generation: int, now: float) -> Status:
     """The status of an Execution that can't be admitted yet."""
-    listed = _set(list(previous.get("conditions") or ()), "Accepted", False, reason, message, generation, now)
-    listed = _set(listed, "Stalled", True, reason, message, generation, now)
+    listed = _set(list(previous.get("conditions") or ()), conditions.ACCEPTED, False, reason, message, generation, now)
+    listed = _set(listed, conditions.STALLED, True, reason, message, generation, now)
     return {**previous, "observedGeneration": generation, "phase": ExecutionPhase.PENDING.value, "conditions": listed}
 
 
@@ -69,12 +69,12 @@ def over_before_start(
     message = shorten(message)
     listed = list(previous.get("conditions") or ())
     refused = phase is ExecutionPhase.FAILED
-    listed = _set(listed, "Accepted", False, reason, message, generation, now)
-    for under_way in ("Reconciling", "Stalled"):
+    listed = _set(listed, conditions.ACCEPTED, False, reason, message, generation, now)
+    for under_way in (conditions.RECONCILING, conditions.STALLED):
         if conditions.get(listed, under_way):
             listed = _set(listed, under_way, False, reason, "", generation, now)
-    listed = _set(listed, "Failed", True, reason, message, generation, now)
-    listed = _set(listed, "Finished", True, reason, "", generation, now)
+    listed = _set(listed, conditions.FAILED, True, reason, message, generation, now)
+    listed = _set(listed, conditions.FINISHED, True, reason, "", generation, now)
     status: Status = {
         **previous,
         "observedGeneration": generation,
@@ -210,19 +210,25 @@ def _conditions(
     listed: list[dict[str, Any]], state: ExecutionState, stuck: tuple[str, str, str] | None, generation: int, now: float
 ) -> list[dict[str, Any]]:
     finished = state.phase in FINISHED
-    listed = _set(listed, "Accepted", True, "Accepted", "", generation, now)
-    listed = _set(listed, "Reconciling", not finished, "Finished" if finished else "Running", "", generation, now)
+    listed = _set(listed, conditions.ACCEPTED, True, "Accepted", "", generation, now)
+    listed = _set(
+        listed, conditions.RECONCILING, not finished, "Finished" if finished else "Running", "", generation, now
+    )
     if stuck is not None and not finished:
-        listed = _set(listed, "Stalled", True, stuck[1], shorten(f"node {stuck[0]}: {stuck[2]}"), generation, now)
-    elif conditions.get(listed, "Stalled") is not None:
-        listed = _set(listed, "Stalled", False, "Finished" if finished else "Progressing", "", generation, now)
+        listed = _set(
+            listed, conditions.STALLED, True, stuck[1], shorten(f"node {stuck[0]}: {stuck[2]}"), generation, now
+        )
+    elif conditions.get(listed, conditions.STALLED) is not None:
+        listed = _set(listed, conditions.STALLED, False, "Finished" if finished else "Progressing", "", generation, now)
     if not finished:
         return listed
     if state.phase is ExecutionPhase.SUCCEEDED:
-        listed = _set(listed, "Succeeded", True, "Succeeded", f"all {len(state.nodes)} nodes are over", generation, now)
+        listed = _set(
+            listed, conditions.SUCCEEDED, True, "Succeeded", f"all {len(state.nodes)} nodes are over", generation, now
+        )
     else:
-        listed = _set(listed, "Failed", True, _reason(state), shorten(_story(state)), generation, now)
-    return _set(listed, "Finished", True, state.phase.value, "", generation, now)
+        listed = _set(listed, conditions.FAILED, True, _reason(state), shorten(_story(state)), generation, now)
+    return _set(listed, conditions.FINISHED, True, state.phase.value, "", generation, now)
 
 
 def _reason(state: ExecutionState) -> str:
@@ -242,5 +248,7 @@ def _story(state: ExecutionState) -> str:
 def _set(
     listed: list[dict[str, Any]], kind: str, status: bool, reason: str, message: str, generation: int, now: float
 ) -> list[dict[str, Any]]:
-    made = conditions.condition(kind, "True" if status else "False", reason, message, rfc3339_seconds(now), generation)
+    made = conditions.condition(
+        kind, conditions.TRUE if status else conditions.FALSE, reason, message, rfc3339_seconds(now), generation
+    )
     return conditions.set_condition(listed, made)

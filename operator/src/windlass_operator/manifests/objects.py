@@ -30,7 +30,7 @@ def labels(**extra: str) -> dict[str, str]:
     """The labels of everything the operator makes, and those given (keys with ``_`` for what ``names`` calls
     LABEL_…).
     """
-    return {"app.kubernetes.io/managed-by": "windlass", **extra}
+    return {names.MANAGED_BY: "windlass", **extra}
 
 
 def value_config_map(name: str, namespace: str, value_json: bytes, execution: str, owner: Manifest) -> Manifest:
