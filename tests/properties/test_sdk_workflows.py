@@ -176,7 +176,7 @@ def as_json(result: Any) -> dict[str, Any]:
 @given(steps, st.integers(-5, 50))
 def test_a_local_run_gives_what_the_emitted_graph_evaluates_to(plan: Steps, n: int) -> None:
     entity = made_up(plan)
-    spec = _emit.workflow_manifest(entity)["spec"]
+    spec = _emit.manifest(entity)["spec"]
     assert as_json(entity(n=n)) == evaluate(spec, {"n": n})
     assert as_json(entity()) == evaluate(spec, {"n": spec["inputs"]["n"]["default"]})
 
@@ -196,7 +196,7 @@ def test_what_is_emitted_is_valid_and_survives_the_models_unchanged(plan: Steps)
 @settings(deadline=None, max_examples=50)
 @given(steps)
 def test_compiling_the_same_body_again_gives_the_same_manifest(plan: Steps) -> None:
-    assert _emit.workflow_manifest(made_up(plan)) == _emit.workflow_manifest(made_up(plan))
+    assert _emit.manifest(made_up(plan)) == _emit.manifest(made_up(plan))
 
 
 json_values = st.recursive(

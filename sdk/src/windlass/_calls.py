@@ -1,78 +1,115 @@
-"""A call of a task or workflow inside a workflow: arguments in, promises out.
+"""A call: arguments in, promises or plain values out.
 
-Compiling and running locally differ in one thing only, what it means to run a task; that is the `Scope`. Matching
+Compiling and running locally differ in one thing only, what it means to run an entity; that is the `Scope`. Matching
 arguments, binding them, going into sub-workflows, and wrapping results is written once, here:
 
-    call ── match ── bind ──┬─ task ──────── scope.run_task ──┬── promises
-                            └─ workflow ──── trace its body ──┘
+    call ── match ──┬─ in a scope: bind ──┬─ stands alone ──── scope.run ────────┬── promises
+                    │                     └─ a workflow ────── trace its body ───┘
+                    └─ elsewhere: to JSON ── entity.run ── to Python values
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from windlass import _exceptions, _types
-from windlass._bindings import bind, kind_of
-from windlass._context import entered
-from windlass._interface import Interface, Parameter, line_of
+from windlass._bindings import bind, holds_promise, kind_of
+from windlass._context import current_scope, entered
+from windlass._interface import Parameter
 from windlass._modules import caller
 from windlass._promise import Binding, Promise, Several, Step, Void
 
 if TYPE_CHECKING:
-    from windlass._task import PythonTask
-
-
-class Entity(Protocol):
-    """What can be called: a task or a workflow."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def short_name(self) -> str: ...
-    @property
-    def interface(self) -> Interface: ...
-    @property
-    def function(self) -> Callable[..., Any]: ...
+    from windlass._entity import Entity
+    from windlass._workflow import Workflow
 
 
 class Scope(ABC):
-    """A workflow in the making, or in a local run. `workflows` are those whose bodies are being run, the"
-    " innermost last."""
+    """A workflow in the making, or in a local run. `workflows` are those whose bodies are being run, the innermost
+    last.
+    """
 
     def __init__(self) -> None:
-        self.workflows: list[Entity] = []
+        self.workflows: list[Workflow] = []
 
     @abstractmethod
-    def run_task(self, task: PythonTask[..., Any], inputs: dict[str, Binding]) -> tuple[dict[str, Binding], Step]:
-        """The outputs of the task for these inputs: references to a new node, or values."""
+    def run(self, entity: Entity, inputs: dict[str, Binding]) -> tuple[dict[str, Binding], Step]:
+        """The outputs of the entity for these inputs: references to a new node, or values."""
 
     @abstractmethod
     def group(self) -> AbstractContextManager[Step]:
         """A step which will comprise every node made inside the `with`."""
 
 
-def call_task(scope: Scope, task: PythonTask[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A task is called in a workflow's body."""
-    inputs = bind_arguments(task, match(task, args, kwargs))
-    _refuse_mutable_defaults(task, inputs)
-    outputs, step = scope.run_task(task, inputs)
-    return _wrap(task, outputs, step)
+def call(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """An entity is called, wherever that is."""
+    given = match(entity, args, kwargs)
+    scope = current_scope()
+    if scope is None:
+        return _alone(entity, given)
+    inputs = bind_arguments(entity, given)
+    if not entity.stands_alone:
+        return _inline(scope, entity, with_defaults(entity, inputs))  # type: ignore[arg-type]  # only workflows join in
+    _refuse_mutable_defaults(entity, inputs)
+    return wrap(entity, *scope.run(entity, inputs))
 
 
-def call_workflow(scope: Scope, workflow: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _inline(scope: Scope, workflow: Workflow, inputs: dict[str, Binding]) -> Any:
     """A workflow is called in another one's body: its calls become part of the same graph."""
-    inputs = with_defaults(workflow, bind_arguments(workflow, match(workflow, args, kwargs)))
     with scope.group() as step:
         outputs = trace(scope, workflow, inputs)
-    return _wrap(workflow, outputs, step)
+    return wrap(workflow, outputs, step)
+
+
+def _alone(entity: Entity, given: dict[str, Any]) -> Any:
+    """Called outside of any workflow: plain values in, plain values out."""
+    parameters = entity.interface.inputs
+    _require(entity, given)
+    for name, value in given.items():
+        if holds_promise(value):
+            raise AssertionError(
+                f"'{name}' of {entity.name} is a promise, but this call is not inside a workflow: {value!r}"
+            )
+    inputs = {
+        name: _types.to_wire(value, parameters[name].python_type, _types.argument_of(entity.name, name))
+        for name, value in given.items()
+    }
+    return to_python(entity, entity.run(with_defaults(entity, inputs), entity.overrides))
+
+
+def _require(entity: Entity, given: dict[str, Any]) -> None:
+    missing = [name for name, parameter in entity.interface.inputs.items() if name not in given and parameter.required]
+    if missing and entity.what != "task":
+        raise _missing_input(entity, missing[0])
+    if missing:
+        raise TypeError(
+            f"{entity.short_name}() missing {len(missing)} required positional argument{'s' * (len(missing) > 1)}:"
+            f" {' and '.join(map(repr, missing))}"
+        )
+
+
+def to_python(entity: Entity, outputs: dict[str, Binding]) -> Any:
+    """JSON outputs as the caller of the entity gets them: None, the value, or the named tuple."""
+    types = entity.interface.outputs
+    return entity.interface.pack(
+        {
+            name: _types.from_wire(value, types[name], f"the output {name} of {entity.name}:")
+            for name, value in outputs.items()
+        }
+    )
 
 
 def match(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Positional and keyword arguments by input name. Missing ones are left to the caller."""
     names = list(entity.interface.inputs)
+    if args and entity.keyword_only:
+        raise AssertionError(
+            f"{caller()}: Only Keyword Arguments are supported for {entity.what} executions: {entity.name} takes"
+            f" {_inputs(names)}, by name"
+        )
     if len(args) > len(names):
         raise AssertionError(
             f"{caller()}: Received more arguments than expected in function '{entity.name}': {len(args)} for the"
@@ -96,10 +133,7 @@ def bind_arguments(entity: Entity, given: dict[str, Any]) -> dict[str, Binding]:
     here, parameters = caller(), entity.interface.inputs
     for name, parameter in parameters.items():
         if name not in given and parameter.required:
-            type_name = _types.name_of(parameter.python_type)
-            raise _exceptions.FlyteAssertion(
-                f"{here}: Input {name} of type {type_name} was not specified for function {entity.name}"
-            )
+            raise _missing_input(entity, name)
     place = f"{here}: Failed to Bind variable '%s' for function '{entity.name}'"
     return {name: bind(value, parameters[name].python_type, place % name) for name, value in given.items()}
 
@@ -115,6 +149,13 @@ def with_defaults(entity: Entity, inputs: dict[str, Binding]) -> dict[str, Bindi
     return completed
 
 
+def _missing_input(entity: Entity, name: str) -> _exceptions.FlyteAssertion:
+    type_name = _types.name_of(entity.interface.inputs[name].python_type)
+    return _exceptions.FlyteAssertion(
+        f"{caller()}: Input {name} of type {type_name} was not specified for function {entity.name}"
+    )
+
+
 def default_of(entity: Entity, parameter: Parameter) -> Any:
     """The default of a parameter as JSON."""
     return _types.to_wire(
@@ -122,21 +163,20 @@ def default_of(entity: Entity, parameter: Parameter) -> Any:
     )
 
 
-def trace(scope: Scope, workflow: Entity, inputs: dict[str, Binding]) -> dict[str, Binding]:
+def trace(scope: Scope, workflow: Workflow, inputs: dict[str, Binding]) -> dict[str, Binding]:
     """Runs a workflow's body on promises; the bindings of its outputs."""
     with entered(scope), _no_recursion(scope.workflows, workflow):
         parameters = workflow.interface.inputs
         promises = {
             name: Promise(binding, kind_of(parameters[name].python_type), None) for name, binding in inputs.items()
         }
-        positional = [promises.pop(name) for name in list(promises) if parameters[name].positional_only]
-        result = workflow.function(*positional, **promises)
+        result = workflow.body(promises)
     return _bind_outputs(workflow, result)
 
 
-def _bind_outputs(workflow: Entity, result: Any) -> dict[str, Binding]:
+def _bind_outputs(workflow: Workflow, result: Any) -> dict[str, Binding]:
     outputs = {}
-    here = line_of(workflow.function)
+    here = workflow.line
     for name, value in workflow.interface.unpack(result, f"{here}: {workflow.name}").items():
         failed = f"{here}: Failed to bind output {name} for function {workflow.name}"
         try:
@@ -147,7 +187,8 @@ def _bind_outputs(workflow: Entity, result: Any) -> dict[str, Binding]:
     return outputs
 
 
-def _wrap(entity: Entity, outputs: dict[str, Binding], step: Step) -> Any:
+def wrap(entity: Entity, outputs: dict[str, Binding], step: Step | None) -> Any:
+    """What a call inside a workflow gives: the promise, several as a tuple, or the void promise."""
     interface = entity.interface
     promises = {name: Promise(binding, kind_of(interface.outputs[name]), step) for name, binding in outputs.items()}
     if not promises:
@@ -167,7 +208,7 @@ def _refuse_mutable_defaults(entity: Entity, inputs: dict[str, Binding]) -> None
 
 
 @contextmanager
-def _no_recursion(active: list[Entity], workflow: Entity) -> Iterator[None]:
+def _no_recursion(active: list[Workflow], workflow: Workflow) -> Iterator[None]:
     if workflow in active:
         chain = " → ".join(entity.name for entity in (*active[active.index(workflow) :], workflow))
         raise _exceptions.FlyteAssertion(f"{caller()}: a workflow can't contain itself: {chain}")

@@ -1,6 +1,6 @@
 """A workflow's body → its graph: nodes with bindings, in order of calls.
 
-The body runs once, on promises whose bindings are references. Each call of a task makes a node `n0`, `n1`, …; a
+The body runs once, on promises whose bindings are references. Each call of an entity makes a node `n0`, `n1`, …; a
 sub-workflow's calls stand in the same graph. Edges are the references, and what `>>` adds.
 """
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from windlass import _exceptions
-from windlass._calls import Entity, Scope, trace
+from windlass._calls import Scope, trace
 from windlass._modules import caller
 from windlass._options import RUN_OPTIONS, overrides
 from windlass._promise import Binding, Reference, references
@@ -19,27 +19,28 @@ from windlass_api import graph, names
 from windlass_api.overrides import effective
 
 if TYPE_CHECKING:
-    from windlass._task import PythonTask
+    from windlass._entity import Entity
+    from windlass._workflow import Workflow
 
 NODE_OPTIONS = ("name", "node_name", *RUN_OPTIONS)
 
 
 class Node:
-    """A call of a task."""
+    """A call of an entity."""
 
-    __slots__ = ("after", "id", "inputs", "location", "name", "overrides", "task")
+    __slots__ = ("after", "entity", "id", "inputs", "location", "name", "overrides")
 
-    def __init__(self, node_id: str, task: PythonTask[..., Any], inputs: dict[str, Binding], location: str) -> None:
+    def __init__(self, node_id: str, entity: Entity, inputs: dict[str, Binding], location: str) -> None:
         self.id = node_id
-        self.task = task
-        self.name = task.short_name
+        self.entity = entity
+        self.name = entity.short_name
         self.inputs = inputs
         self.location = location
         self.after: dict[Node, None] = {}
         self.overrides: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        return f"{self.id} ({self.task.name}, {self.location})"
+        return f"{self.id} ({self.entity.name}, {self.location})"
 
     def producers(self) -> set[Node]:
         """The nodes whose outputs it takes."""
@@ -63,9 +64,9 @@ class Graph:
 class NodeStep:
     """The nodes behind one call: one for a task, any number for a sub-workflow."""
 
-    def __init__(self, nodes: list[Node], *, of_task: bool) -> None:
+    def __init__(self, nodes: list[Node], entity: Entity | None) -> None:
         self.nodes = nodes
-        self._of_task = of_task
+        self._entity = entity  # None: a sub-workflow, whose calls stand in the caller's graph
 
     def before(self, later: Any) -> None:
         """Every last node of this comes before every first node of `later`."""
@@ -78,8 +79,9 @@ class NodeStep:
     def override(self, options: dict[str, Any]) -> None:
         """Changes how the one node of this runs."""
         check_override_names(options)
-        if not self._of_task:
-            raise _exceptions.FlyteAssertion(f"{caller()}: this calls a workflow; overrides go on the calls inside it")
+        if self._entity is None or not self._entity.takes_overrides:
+            what = "workflow" if self._entity is None else self._entity.what
+            raise _exceptions.FlyteAssertion(f"{caller()}: this calls a {what}; overrides go on the calls inside it")
         node = self.nodes[0]
         run_options = {name: value for name, value in options.items() if name in RUN_OPTIONS}
         node.overrides = effective(node.overrides, overrides(**run_options))
@@ -95,22 +97,22 @@ class Recorder(Scope):
         super().__init__()
         self.nodes: list[Node] = []
 
-    def run_task(self, task: PythonTask[..., Any], inputs: dict[str, Binding]) -> tuple[dict[str, Binding], NodeStep]:
-        """A call of a task is a node; its outputs are references to it."""
-        node = Node(f"n{len(self.nodes)}", task, inputs, caller())
+    def run(self, entity: Entity, inputs: dict[str, Binding]) -> tuple[dict[str, Binding], NodeStep]:
+        """A call of an entity is a node; its outputs are references to it."""
+        node = Node(f"n{len(self.nodes)}", entity, inputs, caller())
         self.nodes.append(node)
-        return {name: Reference(node, name) for name in task.interface.outputs}, NodeStep([node], of_task=True)
+        return {name: Reference(node, name) for name in entity.interface.outputs}, NodeStep([node], entity)
 
     @contextmanager
     def group(self) -> Iterator[NodeStep]:
         """The nodes of a sub-workflow."""
         first = len(self.nodes)
-        step = NodeStep([], of_task=False)
+        step = NodeStep([], None)
         yield step
         step.nodes = self.nodes[first:]
 
 
-def compile_workflow(workflow: Entity) -> Graph:
+def compile_workflow(workflow: Workflow) -> Graph:
     """The graph of a workflow. Raises, with file and line of the call, at what does not fit."""
     recorder = Recorder()
     outputs = trace(recorder, workflow, {name: Reference(None, name) for name in workflow.interface.inputs})

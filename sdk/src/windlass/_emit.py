@@ -7,7 +7,7 @@ code in a pod may emit too; the CLI holds the result against the models (`windla
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -16,76 +16,73 @@ from windlass._bindings import kind_of
 from windlass._bundle import KEY, Bundle
 from windlass._calls import default_of
 from windlass._compile import Graph, Node
-from windlass._docstrings import Documentation, read_docstring
+from windlass._docstrings import read_docstring
+from windlass._entity import Entity
 from windlass._interface import MISSING, Parameter
 from windlass._promise import Binding, Reference, references
-from windlass._task import PythonFunction, PythonTask
-from windlass._workflow import PythonWorkflow
+from windlass._task import Task
+from windlass._workflow import Workflow
 from windlass_api import names, refs
 
 Manifest = dict[str, Any]
-Definition = PythonTask[..., Any] | PythonWorkflow[..., Any]
 
 MAX_DESCRIPTION = 1000
 
 
-def definitions_of(module: ModuleType) -> list[Definition]:
-    """What a module defines, and the tasks of others that its workflows use: tasks first, each in order of"
-    " appearance."""
-    own = [value for value in vars(module).values() if isinstance(value, PythonTask | PythonWorkflow)]
-    here = [entity for entity in own if entity.function.__module__ == module.__name__]
-    return complete(here)
+def definitions_of(module: ModuleType) -> list[Entity]:
+    """What a module defines, and what others define and its workflows use, in order of appearance."""
+    own = [value for value in vars(module).values() if isinstance(value, Entity)]
+    return complete(entity for entity in own if entity.home == module.__name__)
 
 
-def complete(definitions: Iterable[Definition]) -> list[Definition]:
-    """The definitions and the tasks that the workflows among them use, without repetition."""
-    tasks: dict[PythonTask[..., Any], None] = {}
-    workflows: dict[PythonWorkflow[..., Any], None] = {}
-    for entity in definitions:
-        if isinstance(entity, PythonWorkflow):
-            workflows[entity] = None
-        else:
-            tasks[entity] = None
-    for workflow in workflows:
-        tasks.update((node.task, None) for node in workflow.nodes)
-    return [*tasks, *workflows]
+def complete(entities: Iterable[Entity]) -> list[Entity]:
+    """The entities and all that they need, without repetition: tasks, then workflows, then launch plans."""
+    found = dict.fromkeys(needed for entity in entities for needed in entity.definitions())
+    return sorted(found, key=lambda entity: list(KINDS).index(entity.kind or ""))
 
 
 def manifests(
-    definitions: Sequence[Definition], bundle: Bundle | None = None, namespace: str | None = None
+    definitions: Sequence[Entity], bundle: Bundle | None = None, namespace: str | None = None
 ) -> list[Manifest]:
-    """The objects to apply: the code bundle first, then tasks, then workflows."""
+    """The objects to apply: the code bundle first, then the definitions in their order."""
     found = [] if bundle is None else [code_manifest(bundle)]
-    found += [
-        workflow_manifest(entity) if isinstance(entity, PythonWorkflow) else task_manifest(entity, bundle)
-        for entity in definitions
-    ]
+    found += [manifest(entity, bundle) for entity in definitions]
     _check_names(found, definitions)
     if namespace is not None:
-        for manifest in found:
-            manifest["metadata"]["namespace"] = namespace
+        for one in found:
+            one["metadata"]["namespace"] = namespace
     return found
 
 
-def task_manifest(task: PythonTask[..., Any], bundle: Bundle | None = None) -> Manifest:
-    """A Task. Without a bundle the code is expected in the image."""
-    documentation = read_docstring(task.function.__doc__)
-    python: Manifest = {"entrypoint": f"{task.module}:{task.short_name}"}
-    if bundle is not None:
-        python["code"] = {"configMap": bundle.name}
-    spec = _interface(task, documentation)
-    return _manifest("Task", task.name, {**spec, "python": python, **task.overrides})
+def manifest(entity: Entity, bundle: Bundle | None = None) -> Manifest:
+    """The object of an entity. Without a bundle the code is expected in the image."""
+    kind = entity.kind or ""
+    metadata = {"name": entity.object_name}
+    spec = KINDS[kind](entity, bundle)
+    return {"apiVersion": names.API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def workflow_manifest(workflow: PythonWorkflow[..., Any]) -> Manifest:
-    """A Workflow."""
+def task_spec(task: Task, bundle: Bundle | None) -> Manifest:
+    """What a Task says."""
+    runner = task.runner()
+    if bundle is not None and "python" in runner:
+        runner = {**runner, "python": {**runner["python"], "code": {"configMap": bundle.name}}}
+    return {**_interface(task), **runner, **task.overrides}
+
+
+def workflow_spec(workflow: Workflow, _bundle: Bundle | None) -> Manifest:
+    """What a Workflow says."""
     graph = workflow.compile()
-    spec = _interface(workflow, read_docstring(workflow.function.__doc__))
+    spec = _interface(workflow)
     for name, binding in graph.outputs.items():
         spec["outputs"][name]["from"] = encode(binding)
     if graph.nodes:
         spec["nodes"] = _nodes(graph)
-    return _manifest("Workflow", workflow.name, spec)
+    return spec
+
+
+KINDS: dict[str, Callable[[Any, Bundle | None], Manifest]] = {"Task": task_spec, "Workflow": workflow_spec}
+"""What each kind's spec is made by, in the order of the objects."""
 
 
 def code_manifest(bundle: Bundle) -> Manifest:
@@ -95,12 +92,10 @@ def code_manifest(bundle: Bundle) -> Manifest:
     return manifest
 
 
-def execution_manifest(entity: Definition, inputs: Mapping[str, Any]) -> Manifest:
+def execution_manifest(entity: Entity, inputs: Mapping[str, Any]) -> Manifest:
     """An Execution of a definition; `inputs` are JSON."""
-    name = names.kubernetes_name(entity.name)
-    what = "workflow" if isinstance(entity, PythonWorkflow) else "task"
     prefix = names.kubernetes_name(entity.short_name)[:40].strip("-.")
-    spec: Manifest = {what: {"name": name}}
+    spec: Manifest = entity.target()
     if inputs:
         spec["inputs"] = dict(inputs)
     return {
@@ -129,12 +124,8 @@ def encode(binding: Binding) -> Any:
     return refs.escape(binding)
 
 
-def _manifest(kind: str, python_name: str, spec: Manifest) -> Manifest:
-    metadata = {"name": names.kubernetes_name(python_name)}
-    return {"apiVersion": names.API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
-
-
-def _interface(entity: PythonFunction[..., Any], documentation: Documentation) -> Manifest:
+def _interface(entity: Entity) -> Manifest:
+    documentation = read_docstring(entity.description)
     spec: Manifest = {}
     if documentation.text:
         spec["description"] = _shortened(documentation.text)
@@ -152,7 +143,7 @@ def _interface(entity: PythonFunction[..., Any], documentation: Documentation) -
     return spec
 
 
-def _input(entity: PythonFunction[..., Any], parameter: Parameter, description: str | None) -> Manifest:
+def _input(entity: Entity, parameter: Parameter, description: str | None) -> Manifest:
     declared = _typed(parameter.python_type, description)
     if parameter.default is not MISSING and not parameter.required:
         declared["default"] = default_of(entity, parameter)
@@ -175,7 +166,7 @@ def _nodes(graph: Graph) -> list[Manifest]:
 
 
 def _node(node: Node, place: dict[Node, int]) -> Manifest:
-    manifest: Manifest = {"id": node.id, "name": node.name, "task": {"name": names.kubernetes_name(node.task.name)}}
+    manifest: Manifest = {"id": node.id, "name": node.name, **node.entity.target()}
     if node.inputs:
         manifest["inputs"] = {name: encode(binding) for name, binding in node.inputs.items()}
     after = sorted(set(node.after) - node.producers(), key=place.__getitem__)
@@ -186,7 +177,7 @@ def _node(node: Node, place: dict[Node, int]) -> Manifest:
     return manifest
 
 
-def _check_names(found: list[Manifest], definitions: Sequence[Definition]) -> None:
+def _check_names(found: list[Manifest], definitions: Sequence[Entity]) -> None:
     """Two modules of the same name in different folders would overwrite each other's objects."""
     seen: set[tuple[str, str]] = set()
     for manifest in found:

@@ -97,11 +97,14 @@ def line_of(function: Callable[..., Any]) -> str:
     return f"{shown(code.co_filename)}:{code.co_firstlineno}"
 
 
-def read_interface(function: Callable[..., Any], name: str) -> Interface:
-    """The interface of a function. Raises NameError where an annotation names what is not defined yet."""
+def read_interface(function: Callable[..., Any], name: str, *, pickle_untyped: bool = False) -> Interface:
+    """The interface of a function; with `pickle_untyped`, a parameter without a type takes anything.
+
+    Raises NameError where an annotation names what is not defined yet.
+    """
     inner = innermost(function)
     hints = typing.get_type_hints(inner, include_extras=True)
-    inputs = _parameters(inner, hints)
+    inputs = _parameters(inner, hints, pickle_untyped=pickle_untyped)
     returned = hints.get("return", type(None))
     outputs, result = _outputs(returned, name)
     if outputs and not accepts_none(returned) and not _has_return(inner):
@@ -129,7 +132,7 @@ def bare(python_type: Any) -> Any:
     return python_type
 
 
-def _parameters(function: types.FunctionType, hints: dict[str, Any]) -> dict[str, Parameter]:
+def _parameters(function: types.FunctionType, hints: dict[str, Any], *, pickle_untyped: bool) -> dict[str, Parameter]:
     code = function.__code__
     if code.co_flags & (_STAR_ARGS | _STAR_KWARGS):
         raise _exceptions.FlyteValidationException(
@@ -143,6 +146,8 @@ def _parameters(function: types.FunctionType, hints: dict[str, Any]) -> dict[str
     defaults |= function.__kwdefaults__ or {}
     found = {}
     for position, name in enumerate(names):
+        if name not in hints and pickle_untyped:
+            hints[name] = Any
         if name not in hints:
             raise _exceptions.FlyteMissingTypeException(fn=function, param_name=name)
         _refuse_tuple(hints[name], f"the input {name} of {function.__qualname__} ({line_of(function)})")

@@ -57,6 +57,14 @@ def caller() -> str:
     return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
+def calling_module() -> str:
+    """The name of the module whose code called Windlass: where a task that is no function, or a plan, is defined."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", ""))
+
+
 def shown(file: str) -> str:
     """A path as people like to read it: relative to the working folder where it lies below that."""
     here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118  pathlib is not loaded in pods

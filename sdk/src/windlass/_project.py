@@ -10,10 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 from windlass import _exceptions, _failure
-from windlass._emit import Definition, definitions_of
+from windlass._emit import definitions_of
+from windlass._entity import Entity
 from windlass._modules import locate, shown
-from windlass._task import PythonTask
-from windlass._workflow import PythonWorkflow
 from windlass_api.findings import did_you_mean
 
 
@@ -46,10 +45,10 @@ def load(file: str | Path) -> ModuleType:
     return module
 
 
-def find(module: ModuleType, name: str) -> Definition:
+def find(module: ModuleType, name: str) -> Entity:
     """The task or workflow of that name."""
     found = getattr(module, name.removeprefix(f"{module.__name__}."), None)
-    if isinstance(found, PythonTask | PythonWorkflow):
+    if isinstance(found, Entity):
         return found
     there = {entity.short_name: entity for entity in definitions_in(module)}
     file = shown(str(module.__file__))
@@ -60,12 +59,12 @@ def find(module: ModuleType, name: str) -> Definition:
     raise ProjectError(f"{file} has no task or workflow `{name}`{did_you_mean(name, there)}")
 
 
-def definitions_in(module: ModuleType) -> list[Definition]:
+def definitions_in(module: ModuleType) -> list[Entity]:
     """Every task and workflow that the file offers, its own and imported ones."""
-    return [value for value in vars(module).values() if isinstance(value, PythonTask | PythonWorkflow)]
+    return [value for value in vars(module).values() if isinstance(value, Entity)]
 
 
-def definitions(module: ModuleType) -> list[Definition]:
+def definitions(module: ModuleType) -> list[Entity]:
     """What rendering the file means. Raises ProjectError where there is nothing."""
     with compiling(module):
         found = definitions_of(module)

@@ -4,21 +4,18 @@
     def count(text: str, top: int = 10) -> dict[str, int]: ...
 
 The decorated function keeps its signature, for people, `inspect` and type checkers. Called inside a workflow it makes a
-node, anywhere else it runs.
+node, anywhere else it runs. Tasks that aren't functions (containers, shell scripts) are `Task`s as well.
 
 Loaded in every pod; what a pod never does (compiling, running locally) is loaded by the first call that needs it.
 """
 
 from __future__ import annotations
 
-import functools
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, ClassVar, ParamSpec, TypeVar, overload
 
-from windlass._context import current_scope
-from windlass._interface import Interface, innermost, read_interface
-from windlass._modules import import_name, module_name
+from windlass._entity import Entity, PythonFunction
 from windlass._options import RUN_OPTIONS, RetryOn, overrides
 from windlass._resources import Resources
 
@@ -26,49 +23,58 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class PythonFunction(Generic[P, R]):
-    """What tasks and workflows share: a function at module level, its names and its interface."""
+class Task(Entity):
+    """A unit of work: what it runs, and how."""
 
-    __name__: str
+    kind: ClassVar[str | None] = "Task"
 
-    def __init__(self, function: Callable[P, R], word: str) -> None:
-        inner = innermost(function)
-        functools.update_wrapper(cast("Callable[P, R]", self), function)
-        self.function = function
-        self.module = import_name(inner)
-        self.short_name = inner.__name__
-        self.name = f"{module_name(inner)}.{self.short_name}"
-        _refuse_unimportable(inner.__qualname__, self.module, word)
-        self._interface: Interface | None = None
-        with suppress(NameError):  # an annotation names what is defined further down: it is read at first use
-            self._interface = read_interface(function, self.name)
+    @abstractmethod
+    def execute(self, **inputs: Any) -> Any:
+        """Does the work, on Python values."""
 
-    @property
-    def interface(self) -> Interface:
-        """Inputs and outputs."""
-        if self._interface is None:
-            self._interface = read_interface(self.function, self.name)
-        return self._interface
+    @abstractmethod
+    def runner(self) -> dict[str, Any]:
+        """What its pod runs, as the contract says it: {"python": {"entrypoint": "module:function"}}."""
+
+    def run(self, inputs: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+        """Runs it here and now, with retries: JSON in, JSON out."""
+        from windlass import _attempt  # noqa: PLC0415  for local runs
+
+        return _attempt.execute(self, inputs, overrides)
+
+    def target(self) -> dict[str, Any]:
+        """A node that calls it names it."""
+        return {"task": {"name": self.object_name}}
 
 
-class PythonTask(PythonFunction[P, R]):
-    """A task. `overrides` holds how it runs, as fields of the contract."""
+class PythonTask(PythonFunction[P, R], Task):
+    """A Python function as a task."""
 
     def __init__(self, function: Callable[P, R], overrides: dict[str, Any]) -> None:
-        super().__init__(function, "task")
+        super().__init__(function)
         self.overrides = overrides
 
-    def __repr__(self) -> str:
-        return f"<task {self.name}>"
+    def execute(self, **inputs: Any) -> Any:
+        """Calls the function; the result of an `async def` is awaited."""
+        parameters = self.interface.inputs
+        positional = [inputs.pop(name) for name in list(inputs) if parameters[name].positional_only]
+        return awaited(self.function(*positional, **inputs))
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Makes a node of the workflow being compiled, or runs the task."""
-        from windlass import _calls, _local  # noqa: PLC0415  a pod calls the function itself and needs neither
+    def runner(self) -> dict[str, Any]:
+        """The function's place."""
+        return {"python": {"entrypoint": f"{self.module}:{self.short_name}"}}
 
-        scope = current_scope()
-        if scope is not None:
-            return _calls.call_task(scope, self, args, kwargs)  # type: ignore[no-any-return]  # a promise of R
-        return _local.run_task(self, args, kwargs)  # type: ignore[no-any-return]  # as the function declares
+
+def awaited(result: Any) -> Any:
+    """The result; that of an `async def` is awaited."""
+    if not hasattr(result, "__await__"):
+        return result
+    import asyncio  # noqa: PLC0415  heavy, and only `async def` tasks need it
+
+    async def finish() -> Any:
+        return await result
+
+    return asyncio.run(finish())
 
 
 @overload
@@ -111,15 +117,4 @@ def task(_task_function: Callable[..., Any] | None = None, /, **options: Any) ->
     return lambda function: PythonTask(function, settled)
 
 
-def _refuse_unimportable(qualname: str, module: str, word: str) -> None:
-    if not qualname.isidentifier() and not module.rpartition(".")[2].startswith("test_"):
-        where = "inside another function" if "<locals>" in qualname else "in a class"
-        where = "without a name" if qualname == "<lambda>" else where
-        raise ValueError(
-            f"{module}.{qualname} is defined {where}, but a {word} must be importable: define it at the top level"
-            " of its"
-            " module (decorators of its own need functools.wraps)"
-        )
-
-
-__all__ = ["PythonFunction", "PythonTask", "task"]
+__all__ = ["PythonTask", "Task", "task"]

@@ -11,11 +11,11 @@ then runs the body again on promises that hold values.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, overload
 
-from windlass._context import current_scope
-from windlass._task import PythonFunction
+from windlass._entity import Entity, PythonFunction
+from windlass._interface import line_of
 
 if TYPE_CHECKING:
     from windlass._compile import Graph, Node
@@ -24,18 +24,25 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class PythonWorkflow(PythonFunction[P, R]):
-    """A workflow."""
+class Workflow(Entity):
+    """A graph of calls. What the two ways to write one (a function's body, step by step) have in common."""
 
-    def __init__(self, function: Callable[P, R]) -> None:
-        super().__init__(function, "workflow")
-        self._graph: Graph | None = None
+    kind: ClassVar[str | None] = "Workflow"
+    what: ClassVar[str] = "workflow"
+    takes_overrides: ClassVar[bool] = False
+    _graph: Graph | None = None
 
-    def __repr__(self) -> str:
-        return f"<workflow {self.name}>"
+    def body(self, inputs: dict[str, Any]) -> Any:
+        """Makes its calls on promises, in the scope that is current; what it returns."""
+        raise NotImplementedError
+
+    @property
+    def line(self) -> str:
+        """`file:line` of its definition."""
+        raise NotImplementedError
 
     def compile(self) -> Graph:
-        """Its graph, made once."""
+        """Its graph, made once. Raises, with file and line of the call, at what does not fit."""
         from windlass._compile import compile_workflow  # noqa: PLC0415  a pod never compiles, but loads this module
 
         if self._graph is None:
@@ -47,14 +54,41 @@ class PythonWorkflow(PythonFunction[P, R]):
         """The calls in its body, in order."""
         return self.compile().nodes
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Becomes part of the workflow being compiled, or runs here and now."""
-        from windlass import _calls, _local  # noqa: PLC0415  as above
+    def run(self, inputs: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+        """Runs its body here and now: JSON in, JSON out."""
+        from windlass import _local  # noqa: PLC0415  for local runs
 
-        scope = current_scope()
-        if scope is not None:
-            return _calls.call_workflow(scope, self, args, kwargs)  # type: ignore[no-any-return]  # a promise of R
-        return _local.run_workflow(self, self.compile(), args, kwargs)  # type: ignore[no-any-return]  # as declared
+        return _local.run_workflow(self, inputs)
+
+    def target(self) -> dict[str, Any]:
+        """A node that runs it whole names it."""
+        return {"workflow": {"name": self.object_name}}
+
+    def definitions(self) -> Iterable[Entity]:
+        """What its nodes need, then itself."""
+        for node in self.nodes:
+            yield from node.entity.definitions()
+        yield self
+
+    @property
+    def stands_alone(self) -> bool:
+        """Its calls join the caller's graph."""
+        return False
+
+
+class PythonWorkflow(PythonFunction[P, R], Workflow):
+    """A function's body as a workflow."""
+
+    def body(self, inputs: dict[str, Any]) -> Any:
+        """Calls the function."""
+        parameters = self.interface.inputs
+        positional = [inputs.pop(name) for name in list(inputs) if parameters[name].positional_only]
+        return self.function(*positional, **inputs)
+
+    @property
+    def line(self) -> str:
+        """`file:line` of the function."""
+        return line_of(self.function)
 
 
 @overload

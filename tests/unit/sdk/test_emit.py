@@ -55,7 +55,7 @@ POINT = {
 
 
 def test_a_task_becomes_a_task() -> None:
-    assert _emit.task_manifest(move) == {
+    assert _emit.manifest(move) == {
         "apiVersion": "windlass.dev/v1alpha1",
         "kind": "Task",
         "metadata": {"name": windlass_name(move)},
@@ -74,7 +74,7 @@ def test_a_task_becomes_a_task() -> None:
 
 
 def test_a_workflow_becomes_a_workflow() -> None:
-    spec = _emit.workflow_manifest(travel)["spec"]
+    spec = _emit.manifest(travel)["spec"]
     assert list(spec) == ["description", "inputs", "outputs", "nodes"]
     assert spec["outputs"]["o0"]["from"] == {"$ref": "nodes.n1.outputs.o0"}
     assert spec["nodes"] == [
@@ -101,7 +101,7 @@ def test_order_without_data_is_depends_on_and_data_alone_is_not() -> None:
         first >> third
         second >> third
 
-    nodes = _emit.workflow_manifest(ordered)["spec"]["nodes"]
+    nodes = _emit.manifest(ordered)["spec"]["nodes"]
     assert [node.get("dependsOn") for node in nodes] == [None, None, ["n1"]]
 
 
@@ -111,7 +111,7 @@ def test_overrides_stand_with_the_node() -> None:
         call: Any = keep(value=1)
         call.with_overrides(retries=3, name="shown", node_name="other")
 
-    node = _emit.workflow_manifest(overridden)["spec"]["nodes"][0]
+    node = _emit.manifest(overridden)["spec"]["nodes"][0]
     assert (node["id"], node["name"], node["overrides"]) == ("other", "shown", {"retries": 3})
 
 
@@ -120,7 +120,7 @@ def test_literal_mappings_with_dollar_keys_are_escaped() -> None:
     def literal() -> None:
         keep(value={"a": [{"$ref": "just data"}]})
 
-    node = _emit.workflow_manifest(literal)["spec"]["nodes"][0]
+    node = _emit.manifest(literal)["spec"]["nodes"][0]
     assert node["inputs"] == {"value": {"a": [{"$literal": {"$ref": "just data"}}]}}
 
 
@@ -130,7 +130,7 @@ def test_a_mapping_with_dollar_keys_can_not_hold_promises() -> None:
         keep(value={"$x": keep(value=1)})
 
     with pytest.raises(windlass.FlyteAssertion, match=r"a dict with the key '\$x' can't hold promises"):
-        _emit.workflow_manifest(mixed)
+        _emit.manifest(mixed)
 
 
 def test_a_default_of_none_is_kept_apart_from_no_default() -> None:
@@ -138,7 +138,7 @@ def test_a_default_of_none_is_kept_apart_from_no_default() -> None:
     def optional(a: int | None = None, b: int | None = 3, *, c: int) -> int:
         return c
 
-    inputs = _emit.task_manifest(optional)["spec"]["inputs"]
+    inputs = _emit.manifest(optional)["spec"]["inputs"]
     assert inputs == {
         "a": {"type": "optional[int]", "default": None},
         "b": {"type": "optional[int]", "default": 3},
@@ -152,7 +152,7 @@ def test_a_default_of_the_wrong_type_names_the_parameter() -> None:
         return a
 
     with pytest.raises(windlass.TypeTransformerFailedError, match=r"the default of 'a' of .*wrong"):
-        _emit.task_manifest(wrong)
+        _emit.manifest(wrong)
 
 
 def test_a_long_docstring_is_shortened() -> None:
@@ -161,7 +161,7 @@ def test_a_long_docstring_is_shortened() -> None:
         pass
 
     wordy.function.__doc__ = "word " * 1000
-    assert len(_emit.task_manifest(wordy)["spec"]["description"]) <= _emit.MAX_DESCRIPTION
+    assert len(_emit.manifest(wordy)["spec"]["description"]) <= _emit.MAX_DESCRIPTION
 
 
 def test_a_workflow_brings_the_tasks_it_uses() -> None:

@@ -9,9 +9,8 @@ from typing import Any
 
 from windlass import _emit, _project
 from windlass._bundle import Bundle, files_below, loaded_modules, make_bundle
-from windlass._emit import Definition
+from windlass._entity import Entity
 from windlass._modules import locate
-from windlass._task import PythonTask
 
 COPY = ("auto", "all", "none")
 COPY_HELP = (
@@ -36,7 +35,7 @@ def bundle_of(module: ModuleType, copy: str) -> Bundle | None:
 
 
 def manifests_of(
-    module: ModuleType, definitions: Sequence[Definition], *, copy: str, namespace: str | None, image: str | None = None
+    module: ModuleType, definitions: Sequence[Entity], *, copy: str, namespace: str | None, image: str | None = None
 ) -> list[dict[str, Any]]:
     """The objects of the definitions, held against the contract."""
     objects = rendered(module, definitions, copy=copy, namespace=namespace, image=image)
@@ -47,10 +46,10 @@ def manifests_of(
 
 
 def rendered(
-    module: ModuleType, definitions: Sequence[Definition], *, copy: str, namespace: str | None, image: str | None = None
+    module: ModuleType, definitions: Sequence[Entity], *, copy: str, namespace: str | None, image: str | None = None
 ) -> list[dict[str, Any]]:
     """The objects of the definitions; `image` is for tasks whose author named none."""
-    bundle = bundle_of(module, copy) if any(isinstance(item, PythonTask) for item in definitions) else None
+    bundle = bundle_of(module, copy) if any(item.kind == "Task" for item in definitions) else None
     with _project.compiling(module):
         objects = _emit.manifests(definitions, bundle, namespace)
     for manifest in objects:

@@ -21,7 +21,7 @@ from windlass._bindings import kind_of
 from windlass._calls import default_of
 from windlass._cli import _yaml
 from windlass._docstrings import read_docstring
-from windlass._emit import Definition
+from windlass._entity import Entity
 from windlass._interface import Parameter
 from windlass_api.findings import did_you_mean
 from windlass_api.types import Type, check_value
@@ -33,7 +33,7 @@ class InputError(Exception):
     """An input is missing, unknown or does not fit."""
 
 
-def split(entity: Definition, words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def split(entity: Entity, words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """The texts of the inputs named in the words, and the words which are none of theirs."""
     parameters = entity.interface.inputs
     texts: dict[str, str] = {}
@@ -57,7 +57,7 @@ def split(entity: Definition, words: Sequence[str]) -> tuple[dict[str, str], lis
     return texts, others
 
 
-def parse(entity: Definition, texts: Mapping[str, str]) -> dict[str, Any]:
+def parse(entity: Entity, texts: Mapping[str, str]) -> dict[str, Any]:
     """The inputs as JSON; every one is checked, and none that is needed may be missing."""
     parameters = entity.interface.inputs
     missing = [name for name, parameter in parameters.items() if parameter.required and name not in texts]
@@ -66,13 +66,13 @@ def parse(entity: Definition, texts: Mapping[str, str]) -> dict[str, Any]:
     return {name: _value(parameters[name], text) for name, text in texts.items()}
 
 
-def to_python(entity: Definition, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def to_python(entity: Entity, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs as the function takes them."""
     parameters = entity.interface.inputs
     return {name: _types.from_wire(value, parameters[name].python_type, f"--{name}:") for name, value in inputs.items()}
 
 
-def unknown(entity: Definition, word: str) -> str:
+def unknown(entity: Entity, word: str) -> str:
     """What is wrong with a word that nobody knows."""
     if not word.startswith("-"):
         return f"unexpected argument {word!r}; inputs are given as --name value"
@@ -80,11 +80,11 @@ def unknown(entity: Definition, word: str) -> str:
     return f"{entity.short_name} has no input {word.partition('=')[0]}{did_you_mean(word.partition('=')[0], known)}"
 
 
-def listing(entity: Definition) -> str:
+def listing(entity: Entity) -> str:
     """The inputs with types, defaults and descriptions, one line each."""
     if not entity.interface.inputs:
         return f"{entity.short_name} has no inputs"
-    described = read_docstring(entity.function.__doc__).parameters
+    described = read_docstring(entity.description).parameters
     rows = [_row(entity, parameter) for parameter in entity.interface.inputs.values()]
     width = max(len(option) for option, _ in rows)
     lines = []
@@ -94,7 +94,7 @@ def listing(entity: Definition) -> str:
     return f"inputs of {entity.short_name}:\n" + "\n".join(lines)
 
 
-def _row(entity: Definition, parameter: Parameter) -> tuple[str, str]:
+def _row(entity: Entity, parameter: Parameter) -> tuple[str, str]:
     if parameter.required:
         note = "required"
     else:

@@ -16,10 +16,9 @@ from typing import Any, NoReturn
 from windlass import _emit, _project, _remote, _types
 from windlass._cli import _checked, _inputs
 from windlass._docstrings import read_docstring
-from windlass._emit import Definition
+from windlass._entity import Entity
 from windlass._modules import shown
 from windlass._remote import tree
-from windlass._workflow import PythonWorkflow
 
 NAME = "run"
 HELP = "run a task or workflow of a Python file, here or in a cluster"
@@ -134,7 +133,7 @@ def _add_options(parser: argparse.ArgumentParser, defaults: argparse.Namespace |
     )
 
 
-def _options(entity: Definition, words: list[str], before: argparse.Namespace) -> argparse.Namespace:
+def _options(entity: Entity, words: list[str], before: argparse.Namespace) -> argparse.Namespace:
     """The options of `run` that stand behind NAME, over those before it."""
     parser = _Parser(add_help=False, allow_abbrev=False)
     _add_options(parser, before)
@@ -144,7 +143,7 @@ def _options(entity: Definition, words: list[str], before: argparse.Namespace) -
     return options
 
 
-def _run_here(entity: Definition, inputs: dict[str, Any], options: argparse.Namespace) -> int:
+def _run_here(entity: Entity, inputs: dict[str, Any], options: argparse.Namespace) -> int:
     values = _inputs.to_python(entity, inputs)
     prints = contextlib.redirect_stdout(sys.stderr) if options.output == "json" else contextlib.nullcontext()
     try:
@@ -162,7 +161,7 @@ def _run_here(entity: Definition, inputs: dict[str, Any], options: argparse.Name
     return 0
 
 
-def _run_remote(module: ModuleType, entity: Definition, inputs: dict[str, Any], options: argparse.Namespace) -> int:
+def _run_remote(module: ModuleType, entity: Entity, inputs: dict[str, Any], options: argparse.Namespace) -> int:
     with _project.compiling(module):
         definitions = _emit.complete([entity])
     objects = _checked.manifests_of(
@@ -187,8 +186,8 @@ def _print_outputs(outputs: dict[str, Any], form: str) -> None:
         print(tree.outputs(outputs))
 
 
-def _help(entity: Definition, file: str) -> str:
-    text = read_docstring(entity.function.__doc__).text
+def _help(entity: Entity, file: str) -> str:
+    text = read_docstring(entity.description).text
     usage = f"usage: windlass run {file} {entity.short_name} [--input value …] [--remote …]"
     return "\n\n".join(
         part for part in (usage, text, _inputs.listing(entity), "`windlass run --help` lists the options.") if part
@@ -202,8 +201,8 @@ def _offered(module: ModuleType) -> str:
     width = max(len(entity.short_name) for entity in found)
     lines = []
     for entity in found:
-        word = "workflow" if isinstance(entity, PythonWorkflow) else "task"
-        first = read_docstring(entity.function.__doc__).text.partition("\n")[0]
+        word = "workflow" if entity.kind == "Workflow" else "task"
+        first = read_docstring(entity.description).text.partition("\n")[0]
         lines.append(f"  {entity.short_name:<{width}}  {word:<8}  {first}".rstrip())
     return (
         f"{shown(str(module.__file__))} has:\n"
