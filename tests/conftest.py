@@ -24,6 +24,14 @@ settings.register_profile("ci", derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Results of cached tasks stay in the session that made them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WINDLASS_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def clusters_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the clusters of this session keep their state."""

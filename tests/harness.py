@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from kubernetes import config
 
 from localcluster.cluster import Cluster
+from windlass_api import names
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -73,7 +74,7 @@ class Api:
 
     def path(self, plural: str, name: str = "") -> str:
         """Where objects of a kind are in this namespace."""
-        prefix = OURS if plural in ("tasks", "workflows", "executions") else "/api/v1"
+        prefix = OURS if plural in names.PLURALS.values() else "/api/v1"
         if plural == "controllerrevisions":
             prefix = "/apis/apps/v1"
         return f"{prefix}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import yaml
 
 from localcluster.cluster import Cluster
 from localcluster.errors import LocalClusterError
+from windlass_api import names
 from windlass_api.conditions import condition
 from windlass_api.manifests_check import validate_manifests
 from windlass_api.names import SDK_FIELD_MANAGER
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.control_plane
 Manifest = dict[str, Any]
 
 CRDS = Path(__file__).parents[2] / "crds"
+CORPUS = Path(__file__).parents[1] / "unit" / "api"
 NOW = "2026-11-22T19:00:00.123456Z"
 
 FREE = {
@@ -102,6 +105,7 @@ STATUS: Manifest = {
     "progress": "1/2",
     "startedAt": NOW,
     "finishedAt": NOW,
+    "duration": "1m5s",
     "conditions": [
         condition(kind, "True", "Because", "of this", NOW, 1) for kind in ("Accepted", "Failed", "Finished")
     ],
@@ -179,7 +183,7 @@ def test_the_server_takes_the_crds_and_a_second_apply_changes_nothing(control_pl
     control_plane.kubectl("apply", "--server-side", "-f", str(CRDS))
     control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
     assert state() == before
-    assert len(before) == 3
+    assert len(before) == len(names.PLURALS)
 
 
 @pytest.mark.parametrize("manifest", [TASK, WORKFLOW, EXECUTION], ids=lambda manifest: manifest["kind"])
@@ -213,7 +217,7 @@ def changed(manifest: Manifest, path: str, value: Any) -> Manifest:
 @pytest.mark.parametrize(
     ("manifest", "path", "value", "says"),
     [
-        (TASK, "spec/python", ..., "spec.python: Required value: exactly one runner is required: python"),
+        (TASK, "spec/python", ..., "spec.python: Required value: exactly one runner is required: python, container"),
         (TASK, "spec/python/entrypoint", "nope", "spec.python.entrypoint"),
         (TASK, "spec/python/code", {}, "spec.python.code.configMap: Required value"),
         (TASK, "spec/retries", 101, "spec.retries: Invalid value: 101"),
@@ -234,8 +238,8 @@ def changed(manifest: Manifest, path: str, value: Any) -> Manifest:
         (WORKFLOW, "spec/outputs/report/from", ..., "spec.outputs.report.from: Required value"),
         (WORKFLOW, "spec/nodes/0/inputs", [1], 'spec.nodes[id="n0"].inputs: expected map'),
         (WORKFLOW, "spec/nodez", [], "field not declared in schema"),
-        (EXECUTION, "spec/task", {"name": "t"}, "spec.workflow: Required value: exactly one of workflow and task"),
-        (EXECUTION, "spec/workflow", ..., "spec.workflow: Required value: exactly one of workflow and task"),
+        (EXECUTION, "spec/task", {"name": "t"}, "spec.workflow: Required value: exactly one target is required"),
+        (EXECUTION, "spec/workflow", ..., "spec.workflow: Required value: exactly one target is required"),
         (EXECUTION, "spec/cancel", "yes", "spec.cancel: expected boolean"),
         (EXECUTION, "metadata/name", "e" * 64, "metadata.name has at most 63 characters"),
     ],
@@ -308,8 +312,8 @@ def test_kubectl_tells_the_story_in_columns(server: Server) -> None:
     server.apply(EXECUTION)
     server.patch("execution", "wc-1", "--subresource=status", status=STATUS)
     head, line = server.kubectl("get", "wexec").splitlines()
-    assert head.split() == ["NAME", "PHASE", "PROGRESS", "WORKFLOW", "AGE"]
-    assert line.split()[:4] == ["wc-1", "Failed", "1/2", "wordcount.wf"]
+    assert head.split() == ["NAME", "PHASE", "PROGRESS", "WORKFLOW", "DURATION", "AGE"]
+    assert line.split()[:5] == ["wc-1", "Failed", "1/2", "wordcount.wf", "1m5s"]
     assert server.kubectl("get", "wexec", "-o", "wide").splitlines()[1].split()[-1] == "no"
     assert server.kubectl("get", "windlass", "-o", "name").split() == ["execution.windlass.dev/wc-1"]
 
@@ -328,3 +332,110 @@ def test_the_largest_workflow_that_the_schema_allows_is_taken(server: Server) ->
     assert len(server.apply(large)["spec"]["nodes"]) == 1000
     too_large = {**WORKFLOW, "spec": {"nodes": [*nodes, {"id": "one-more", "task": {"name": "t"}}]}}
     assert "spec.nodes: Too many: 1001: must have at most 1000 items" in server.refusal(too_large)
+
+
+def documents(folder: str) -> dict[str, list[Any]]:
+    """The files of a folder of manifests by name. Through JSON, as kubectl sends them."""
+    return {
+        file.stem: [json.loads(json.dumps(one)) for one in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+        for file in sorted((CORPUS / folder).glob("*.yaml"))
+    }
+
+
+def test_what_is_broken_is_refused_by_the_server_where_it_can_know(server: Server) -> None:
+    """The others it takes: `validate` finds them, and the operator says so in a condition."""
+    for name, (head, broken, *_) in documents("broken").items():
+        said = "taken"
+        try:
+            server.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", stdin=json.dumps(broken))
+        except LocalClusterError as refusal:
+            said = str(refusal)
+        assert head.get("server", "taken") in said, f"{name}: {said}"
+
+
+def test_every_field_of_every_kind_is_read_back_as_it_was_and_a_second_apply_changes_nothing(server: Server) -> None:
+    for manifest in (one for listed in documents("complete").values() for one in listed):
+        first = server.apply(manifest)
+        again = server.apply(manifest)
+        assert first["spec"] == manifest["spec"]
+        assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"], manifest["metadata"]
+
+
+def test_runs_artifacts_and_results_never_change(server: Server) -> None:
+    of_kind = {one["kind"]: one for one in documents("complete")["others"]}
+    for kind, path, value in [
+        ("Artifact", "spec/value", 3),
+        ("Artifact", "spec/partitions/region", "paris"),
+        ("CacheEntry", "spec/outputs/o1", 3),
+        ("Backfill", "spec/until", "2024-03-01T00:00:00Z"),
+        ("Execution", "spec/launchPlan/version", "v8"),
+    ]:
+        server.apply(of_kind[kind])
+        field = path.split("/")[1]
+        assert f"spec.{field}: Forbidden: {field} can't be changed" in server.refusal(
+            changed(of_kind[kind], path, value)
+        )
+    going_on = changed(of_kind["Backfill"], "spec/maxParallel", 1)
+    assert server.apply(changed(going_on, "spec/suspend", True))["spec"]["suspend"] is True
+
+
+def test_a_signal_is_answered_once_and_nothing_else_of_it_changes(server: Server) -> None:
+    question = {"execution": "run-1", "name": "rate", "ask": "Input", "type": "optional[float]"}
+    server.apply({**EXECUTION, "kind": "Signal", "metadata": {"name": "run-1-rate"}, "spec": question})
+
+    def patch(**spec: Any) -> Manifest:
+        return server.patch("signal", "run-1-rate", spec=spec)
+
+    attempts: list[tuple[Manifest, str]] = [
+        ({"ask": "Approval"}, "spec.ask: Forbidden: ask can't be changed: a question stays as it was asked"),
+        ({"answer": {"approved": True}}, "spec.answer: Invalid value: answer an Approval with approved, an Input"),
+        ({"answer": {"approved": True, "value": 1}}, "spec.answer.value: Forbidden: approved and value exclude each"),
+    ]
+    for spec, says in attempts:
+        with pytest.raises(LocalClusterError, match=re.escape(says)):
+            patch(**spec)
+    assert patch(answer={"value": 0.5})["spec"]["answer"] == {"value": 0.5}
+    with pytest.raises(LocalClusterError, match=r"spec\.answer: Forbidden: an answer can't be changed"):
+        patch(answer={"value": 0.6})
+
+
+def test_a_pool_and_an_app_are_scaled_as_deployments_are(server: Server) -> None:
+    for manifest in documents("complete")["others"]:
+        if manifest["kind"] in ("ActorEnvironment", "App"):
+            target = f"{manifest['kind'].lower()}.windlass.dev/{manifest['metadata']['name']}"
+            server.apply(manifest)
+            server.kubectl("scale", target, "--replicas=5")
+            assert server.kubectl("get", target, "-o", "jsonpath={.spec.replicas}") == "5"
+            status = {"replicas": 3, "readyReplicas": 2, "selector": "windlass.dev/role=worker"}
+            server.patch(target, "--subresource=status", status=status)
+            scale = json.loads(server.kubectl("get", target, "--subresource=scale", "-o", "json"))
+            assert scale["status"] == {"replicas": 3, "selector": "windlass.dev/role=worker"}
+
+
+def test_each_kind_tells_its_story_in_columns(server: Server) -> None:
+    for manifest in (one for listed in documents("complete").values() for one in listed):
+        server.apply(manifest)
+    heads = {
+        short: server.kubectl("get", short).splitlines()[0].split()
+        for short in ("wtask", "wwf", "wlp", "wactor", "wexec", "wsig", "wart", "wcache", "wbf", "wapp")
+    }
+    assert heads == {
+        "wtask": ["NAME", "READY", "VERSION", "AGE"],
+        "wwf": ["NAME", "READY", "VERSION", "AGE"],
+        "wlp": ["NAME", "READY", "WORKFLOW", "SCHEDULE", "EVERY", "SUSPENDED", "LAST", "AGE"],
+        "wactor": ["NAME", "READY", "REPLICAS", "WANTED", "VERSION", "AGE"],
+        "wexec": ["NAME", "PHASE", "PROGRESS", "WORKFLOW", "DURATION", "AGE"],
+        "wsig": ["NAME", "ASK", "ABOUT", "EXECUTION", "PHASE", "AGE"],
+        "wart": ["NAME", "ARTIFACT", "VERSION", "TIME", "AGE"],
+        "wcache": ["NAME", "TASK", "VERSION", "EXPIRES", "AGE"],
+        "wbf": ["NAME", "PHASE", "PROGRESS", "PLAN", "AFTER", "UNTIL", "AGE"],
+        "wapp": ["NAME", "READY", "REPLICAS", "SUSPENDED", "VERSION", "AGE"],
+    }
+    listed = server.kubectl("get", "windlass", "-o", "name").split()
+    assert {line.split(".")[0] for line in listed} == {kind.lower() for kind in names.PLURALS}
+
+
+def test_kubectl_explains_fields_in_whole_sentences(server: Server) -> None:
+    told = server.kubectl("explain", "workflow.spec.nodes.map")
+    assert "One run for each element" in told or "runs it once for each element of lists" in told
+    assert "minSuccessRatio" in told and "rounded up" in told

@@ -20,7 +20,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
+RUNS_HERE_ONLY = {"eager"}
+EXAMPLES = sorted({path.stem for path in (ROOT / "examples").glob("*.py")} - RUNS_HERE_ONLY)
 KEPT = Path(__file__).parent / "manifests"
 
 _CODE = re.compile(r"\bcode-[0-9a-f]{16}\b")
@@ -34,6 +35,14 @@ def test_an_example_renders_to_its_manifests(
     done = subprocess.run(command, cwd=ROOT / "examples", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     golden(KEPT / example, dict(_readable(path) for path in tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("example", sorted(RUNS_HERE_ONLY))
+def test_an_example_that_no_cluster_can_run_is_not_rendered_and_says_why(example: str) -> None:
+    command = [sys.executable, "-m", "windlass._cli", "render", f"{example}.py", "-o", "-"]
+    done = subprocess.run(command, cwd=ROOT / "examples", capture_output=True, text=True)
+    assert done.returncode != 0 and not done.stdout
+    assert "@dynamic" in done.stderr
 
 
 def test_every_kept_folder_has_its_example() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -225,6 +226,29 @@ def test_a_cyclic_workflow_says_so_and_its_executions_are_refused(api: Api, oper
     assert api.finished("e")["error"]["code"] == "InvalidWorkflow"
 
 
+def test_what_this_operator_can_not_do_is_refused_by_name(api: Api, operator: Operator) -> None:
+    nodes = [{"id": "a", "task": {"name": "t"}}, {"id": "b", "sleep": {"duration": "1s"}, "dependsOn": ["a"]}]
+    define(api, task("t"), workflow("wf", nodes))
+    api.create("executions", execution("e"))
+    status = api.finished("e")
+    assert status["error"]["code"] == "NotSupported"
+    assert status["error"]["message"].startswith("Workflow wf: spec.nodes[1].sleep: this version of the operator can't")
+    assert wait_until(lambda: _ready(api, "workflows", "wf"), "a verdict")["reason"] == "NotSupported"
+    assert api.list("pods") == []
+
+
+def test_a_launch_plan_and_who_calls_it_heal_when_its_workflow_arrives(api: Api, operator: Operator) -> None:
+    plan = {"workflow": {"name": "inner"}, "fixedInputs": {"n": 1}}
+    define(
+        api,
+        {"apiVersion": "windlass.dev/v1alpha1", "kind": "LaunchPlan", "metadata": {"name": "plan"}, "spec": plan},
+        workflow("outer", [{"id": "a", "launchPlan": {"name": "plan"}}]),
+    )
+    _verdicts(api, "WorkflowNotFound", launchplans="plan", workflows="outer")
+    define(api, workflow("inner", [], inputs={"n": INT}))
+    _verdicts(api, "NotSupported", launchplans="plan", workflows="outer")
+
+
 def test_sync_order_does_not_matter(api: Api, operator: Operator, hands: Hands) -> None:
     api.create("executions", execution("e"))
     waiting = api.execution("e", lambda status: bool(status.get("conditions")), "a word")
@@ -414,6 +438,17 @@ def test_health_and_metrics_are_served(api: Api, operator: Operator, hands: Hand
 def _ready(api: Api, plural: str, name: str) -> Body | None:
     listed = (api.get(plural, name).get("status") or {}).get("conditions") or ()
     return next((one for one in listed if one["type"] == "Ready"), None)
+
+
+def _verdicts(api: Api, reason: str, **definitions: str) -> None:
+    """Wait until definitions, a name per resource, aren't ready for that reason."""
+    for plural, name in definitions.items():
+        wait_until(partial(_is_unready, api, plural, name, reason), f"{plural}/{name} to say {reason}")
+
+
+def _is_unready(api: Api, plural: str, name: str, reason: str) -> bool:
+    ready = _ready(api, plural, name) or {}
+    return (ready.get("status"), ready.get("reason")) == ("False", reason)
 
 
 def _everything(api: Api) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import string
 from typing import Any
 
@@ -11,12 +13,18 @@ from windlass_api.refs import Ref
 from windlass_api.types import (
     ANY,
     BOOL,
+    BYTES,
+    DATE,
+    DATETIME,
+    ENUM,
     FLOAT,
     INT,
     NON_FINITE,
     NONE,
+    PICKLE,
     STR,
     STRUCT,
+    TIMEDELTA,
     Type,
     dict_of,
     list_of,
@@ -38,12 +46,19 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 
 # Types
 
-scalar_types = st.sampled_from([ANY, NONE, BOOL, INT, FLOAT, STR, STRUCT])
+key_types = st.sampled_from([STR, INT, FLOAT, BOOL, DATETIME, DATE, TIMEDELTA, BYTES, ENUM])
+formatted_types = st.builds(
+    Type,
+    st.sampled_from(["file", "directory", "dataframe"]),
+    st.just(()),
+    st.just("") | st.from_regex(r"[a-z0-9][a-z0-9.]{0,5}", fullmatch=True),
+)
+scalar_types = st.sampled_from([ANY, NONE, STRUCT, PICKLE]) | key_types | formatted_types
 types: st.SearchStrategy[Type] = st.recursive(
     scalar_types,
     lambda inner: st.one_of(
         inner.map(list_of),
-        inner.map(dict_of),
+        st.builds(dict_of, inner, key_types),
         inner.map(optional_of),
         st.lists(inner, min_size=2, max_size=3).map(lambda members: Type("union", tuple(members))),
     ),
@@ -57,20 +72,32 @@ def values_of(expected: Type) -> st.SearchStrategy[Any]:
         "any": json_values,
         "none": st.none(),
         "bool": st.booleans(),
-        "int": st.integers(),
+        "int": st.integers(-(2**63), 2**63 - 1),
         "float": st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.sampled_from(NON_FINITE),
         "str": st.text(max_size=8),
         "struct": st.dictionaries(texts, json_values, max_size=3),
+        "datetime": st.datetimes().map(lambda moment: f"{moment.isoformat()}Z"),
+        "date": st.dates().map(lambda day: day.isoformat()),
+        "timedelta": st.from_regex(r"-?([0-9]{1,5}h)?[0-9]{1,3}(\.[0-9]{1,6})?s", fullmatch=True),
+        "bytes": st.binary(max_size=8).map(lambda data: base64.b64encode(data).decode()),
+        "enum": st.text(max_size=8) | st.integers() | st.booleans(),
     }
+    for name in ("file", "directory", "dataframe", "pickle"):
+        scalars[name] = st.fixed_dictionaries({"uri": st.text(min_size=1, max_size=8)}, optional={"format": texts})
     if expected.name in scalars:
         return scalars[expected.name]
     if expected.name == "list":
         return st.lists(values_of(expected.args[0]), max_size=3)
     if expected.name == "dict":
-        return st.dictionaries(texts, values_of(expected.args[1]), max_size=3)
+        return st.dictionaries(_keys_of(expected.args[0]), values_of(expected.args[1]), max_size=3)
     if expected.name == "optional":
         return st.none() | values_of(expected.args[0])
     return st.one_of([values_of(member) for member in expected.args])
+
+
+def _keys_of(expected: Type) -> st.SearchStrategy[str]:
+    """Keys of a dict: a scalar's JSON as text."""
+    return values_of(expected).map(lambda key: key if isinstance(key, str) else json.dumps(key))
 
 
 # References
@@ -221,7 +248,18 @@ override_layers = st.fixed_dictionaries(
                 for part in ("requests", "limits")
             },
         ),
+        "labels": st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["x", "y"]), max_size=2),
+        "annotations": st.dictionaries(st.sampled_from(["a", "b"]), texts, max_size=2),
         "retries": st.integers(0, 5),
         "retryOn": st.lists(st.sampled_from(["any", "ValueError"]), max_size=2),
+        "timeout": st.sampled_from(["90s", "0s"]),
+        "interruptible": st.booleans(),
+        "accelerator": st.sampled_from([{"device": "a", "partition": "p"}, {"device": "b"}]),
+        "sharedMemory": st.sampled_from([{}, {"size": "1Gi"}]),
+        "secrets": st.lists(st.sampled_from([{"group": "g"}, {"key": "k"}]), max_size=2),
+        "cache": st.sampled_from([{"version": "1", "serialize": True}, {"version": "2"}, {"enabled": False}]),
+        "deck": st.sampled_from([{"enabled": True, "fields": ["Input"]}, {"enabled": False}]),
+        "podTemplate": st.sampled_from([{"spec": {"hostname": "x"}}, {"labels": {"a": "x"}}]),
+        "podTemplateName": st.sampled_from(["base", "other"]),
     },
 )

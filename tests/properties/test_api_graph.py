@@ -6,15 +6,22 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.properties.api_strategies import ECHO, dags, json_values, workflows
 from windlass_api.graph import CycleError, downstreams, topological_order, upstreams
-from windlass_api.validation import complete_inputs, validate_task, validate_workflow
+from windlass_api.validation import (
+    complete_inputs,
+    validate_answer,
+    validate_artifact,
+    validate_backfill,
+    validate_launch_plan,
+    validate_task,
+    validate_workflow,
+)
 
 
-def find_echo(name: str, version: str | None) -> dict[str, Any] | None:
+def find_echo(kind: str, name: str, version: str | None) -> dict[str, Any] | None:
     return ECHO if name == "echo" else None
 
 
@@ -76,7 +83,9 @@ SHAPES = st.recursive(
     json_values,
     lambda inner: st.dictionaries(
         st.sampled_from(["inputs", "outputs", "nodes", "type", "default", "from", "id", "task", "name", "when", "x"])
-        | st.sampled_from(["dependsOn", "python", "schema", "$ref"]),
+        | st.sampled_from(["dependsOn", "python", "schema", "$ref", "container", "command", "cache", "ignoredInputs"])
+        | st.sampled_from(["select", "approve", "waitForInput", "map", "over", "workflow", "launchPlan", "onFailure"])
+        | st.sampled_from(["artifact", "partitions", "timePartition", "schedule", "cron", "trigger", "fixedInputs"]),
         inner | st.lists(inner, max_size=3) | st.sampled_from(["int", "list[str]", "inputs.x", "echo"]),
         max_size=6,
     ),
@@ -87,7 +96,11 @@ SHAPES = st.recursive(
 @given(SHAPES)
 def test_validation_stays_calm_whatever_the_shape(spec: dict[str, Any]) -> None:
     validate_task(spec)
-    validate_workflow(spec, find_echo)
+    for validate in (validate_workflow, validate_launch_plan, validate_backfill):
+        validate(spec, find_echo)
+        validate(spec, lambda *_: spec)
+    for validate_value in (validate_answer, validate_artifact):
+        validate_value(spec)
     complete_inputs(spec.get("inputs"), spec)
     with contextlib.suppress(CycleError):
         topological_order(upstreams(spec))

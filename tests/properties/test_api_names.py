@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.properties.api_strategies import dns_labels, json_values, python_names
 from windlass_api.names import (

@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.properties.api_strategies import override_layers, texts
 from windlass_api.conditions import condition, get, set_condition
-from windlass_api.overrides import effective
+from windlass_api.overrides import OVERRIDE_FIELDS, effective
 
 Layer = dict[str, Any]
 
@@ -30,11 +29,21 @@ def test_layers_may_be_merged_one_after_the_other_or_all_at_once(base: Layer, on
 @given(override_layers, override_layers)
 def test_the_later_layer_wins_and_nothing_is_lost(base: Layer, layer: Layer) -> None:
     merged = effective(base, layer)
-    assert all(merged[field] == layer[field] for field in ("image", "retries", "retryOn") if field in layer)
-    assert merged.get("env", {}) == base.get("env", {}) | layer.get("env", {})
+    merged_by_key = ("env", "labels", "annotations")
+    for field in set(OVERRIDE_FIELDS) - {*merged_by_key, "resources"}:
+        assert merged.get(field) == layer.get(field, base.get(field)), "what is one value is replaced whole"
+    for field in merged_by_key:
+        assert merged.get(field, {}) == base.get(field, {}) | layer.get(field, {})
     for part in ("requests", "limits"):
         expected = base.get("resources", {}).get(part, {}) | layer.get("resources", {}).get(part, {})
         assert merged.get("resources", {}).get(part, {}) == expected
+
+
+@given(override_layers, override_layers, override_layers)
+def test_defaults_are_the_weakest_layer(defaults: Layer, base: Layer, layer: Layer) -> None:
+    assert effective(base, layer, defaults=defaults) == effective(defaults, base, layer)
+    assert effective({**base, "version": "1"}, defaults=defaults)["version"] == "1"
+    assert effective(base, layer, defaults=None) == effective(base, layer, defaults={}) == effective(base, layer)
 
 
 @given(override_layers, override_layers)

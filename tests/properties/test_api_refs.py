@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.properties.api_strategies import json_values, refs
 from windlass_api.cel import parse

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tests.properties.model_cluster import Model, Shape, closure_of
 from windlass_operator.core.actions import CreatePod, DeletePod

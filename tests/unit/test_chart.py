@@ -16,7 +16,9 @@ import yaml
 
 from dev.console import ROOT
 from localcluster import binaries
+from windlass_api import names
 from windlass_operator.cli import run as operator_run
+from windlass_operator.handlers import KINDS
 
 CHART = ROOT / "charts" / "windlass"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -141,9 +143,10 @@ class TestRendered:
             for resource in rule["resources"]
         }
         reading = {"get", "list", "watch"}
+        watched = [names.plural(kind) for kind in KINDS]
         assert rights == {
-            **{("windlass.dev", kind): reading for kind in ("tasks", "workflows", "executions")},
-            **{("windlass.dev", f"{kind}/status"): {"patch"} for kind in ("tasks", "workflows", "executions")},
+            **{("windlass.dev", kind): reading for kind in watched},
+            **{("windlass.dev", f"{kind}/status"): {"patch"} for kind in watched},
             ("", "pods"): {*reading, "create", "delete"},
             ("", "configmaps"): {"get", "create", "patch"},
             ("apps", "controllerrevisions"): {"get", "list", "create", "patch", "delete"},
@@ -167,8 +170,12 @@ class TestRendered:
         }
         assert set(found) == {"view", "edit", "admin"}
         assert found["view"][0]["verbs"] == ["get", "list", "watch"]
-        resources = {name for rules in found.values() for rule in rules for name in rule["resources"]}
-        assert resources == {"tasks", "workflows", "executions"}
+        assert set(found["view"][0]["resources"]) == set(names.PLURALS.values())
+        rights = {(name, verb) for rule in found["edit"] for name in rule["resources"] for verb in rule["verbs"]}
+        assert not any(name.endswith("/status") for name, _ in rights)
+        assert {verb for name, verb in rights if name == "signals"} == {"update", "patch"}, "people answer, never ask"
+        assert {verb for name, verb in rights if name == "cacheentries"} == {"delete", "deletecollection"}
+        assert found["admin"] == found["edit"]
         assert (
             of_kind(render("--set", "rbac.aggregate=false"), "ClusterRole")[0]["metadata"]["name"]
             == "windlass-operator"

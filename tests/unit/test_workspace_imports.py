@@ -38,7 +38,7 @@ VIOLATIONS = (
     ),
     Violation("operator/src/windlass_operator/utils.py", "", "The rooms of the operator"),
     Violation("sdk/src/windlass_api/refs.py", "import windlass_api.validation", "The rooms of the contract"),
-    Violation("sdk/src/windlass/_types.py", "import windlass._emit", "The rooms of the SDK"),
+    Violation("sdk/src/windlass/_types/resolve.py", "import windlass._emit", "The rooms of the SDK"),
     Violation("sdk/src/windlass/runtime/main.py", "import yaml", "What a pod loads is light"),
     Violation(
         "operator/src/windlass_operator/core/states.py",

@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable
 
-from dev import reference, snippets
+from dev import conformance, reference, snippets
 from dev.console import ROOT, StepError, run, say
 
 CRDS = ROOT / "crds"
@@ -40,7 +40,15 @@ def goldens() -> None:
     run(["python", "-m", "pytest", "-q", "--rewrite", "tests/golden"])
 
 
-STEPS: tuple[Callable[[], None], ...] = (crds, chart_crds, kind_pages, goldens, reference.write, snippets.write)
+STEPS: tuple[Callable[[], None], ...] = (
+    crds,
+    chart_crds,
+    kind_pages,
+    goldens,
+    reference.write,
+    conformance.write,
+    snippets.write,
+)
 
 
 def generate() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from localcluster import catalog, cluster, images, prerequisites, processes
-from localcluster.binaries import ensure_binaries
+from localcluster.binaries import ensure_binaries, ensure_object_store, ensure_registry
 from localcluster.cluster import Cluster
 from localcluster.errors import LocalClusterError
 from localcluster.paths import cluster_names
@@ -115,6 +115,8 @@ def restart(chosen: argparse.Namespace) -> int:
 def build(chosen: argparse.Namespace) -> int:
     """Build the programs, and start nothing."""
     ensure_binaries(node=not chosen.control_plane_only)
+    ensure_registry()
+    ensure_object_store()
     return 0
 
 
@@ -124,7 +126,7 @@ def need(chosen: argparse.Namespace) -> int:
         installed = prerequisites.install_prerequisites()
         print(f"installed: {' '.join(installed) or 'nothing, all is here'}")
         return 0
-    lacking = prerequisites.missing(prerequisites.ALL)
+    lacking = prerequisites.missing(prerequisites.EVERYTHING)
     print(prerequisites.message(lacking) if lacking else "all is here")
     return 1 if lacking else 0
 

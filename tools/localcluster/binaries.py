@@ -1,9 +1,12 @@
 """Programs from Go sources: built once, kept under a hash of what went in, shared by all clusters.
 
-Two modules, because containerd needs newer Kubernetes libraries than our Kubernetes is made of::
+Separate modules, because containerd needs newer Kubernetes libraries than our Kubernetes is made of, and others need
+neither::
 
     kubernetes/   one program for etcd, all of Kubernetes, kubectl and helm; and pause
     containerd/   containerd, its shim and ctr
+    registry/     a registry of images; no part of a cluster
+    versitygw/    a store that speaks S3; no part of a cluster
 
 All compiler work hides behind ``ensure_binaries`` the first time (five to seven minutes on two cores);
 afterwards it is a look at a folder. Several processes may call it at once: one builds, the others wait.
@@ -89,6 +92,17 @@ def ensure_binaries(*, node: bool = True) -> Binaries:
         containerd = build(_containerd())
         programs |= {target.name: target for target in sorted(containerd.iterdir())}
     return Binaries(programs)
+
+
+def ensure_registry() -> Path:
+    """The program of a registry of images, built if need be."""
+    return build(Module("registry", (Target("registry", (".",)),))) / "registry"
+
+
+def ensure_object_store() -> Path:
+    """The program of a store that speaks S3, built if need be (under a minute)."""
+    package = "github.com/versity/versitygw/cmd/versitygw"
+    return build(Module("versitygw", (Target("versitygw", (package,)),))) / "versitygw"
 
 
 def _kubernetes() -> Module:

@@ -50,6 +50,9 @@ NODE = (
 )
 IMAGES = (Prerequisite("debootstrap", "debootstrap", "makes the base image"),)
 ALL = (*CONTROL_PLANE, *NODE, *IMAGES)
+BUILDERS = (Prerequisite("buildah", "buildah", "builds the images of tests"),)
+ENGINES = (Prerequisite("podman", "podman", "runs the container tasks of tests"),)
+EVERYTHING = (*ALL, *BUILDERS, *ENGINES)
 
 
 def missing(wanted: Iterable[Prerequisite]) -> list[Prerequisite]:
@@ -83,7 +86,7 @@ def install_command(lacking: Iterable[Prerequisite]) -> str:
     return f"apt-get update && apt-get install -y --no-install-recommends {_packages(lacking)}"
 
 
-def install_prerequisites(wanted: Iterable[Prerequisite] = ALL) -> list[str]:
+def install_prerequisites(wanted: Iterable[Prerequisite] = EVERYTHING) -> list[str]:
     """Install what is missing; the packages that were installed. For root on Debian and its like."""
     lacking = missing(wanted)
     if not lacking:

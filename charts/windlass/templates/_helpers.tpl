@@ -46,10 +46,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* Everything the operator may do to namespaced objects. Not among it: Secrets, and writing any spec of a user. */}}
 {{- define "windlass.rules" -}}
 - apiGroups: [windlass.dev]
-  resources: [tasks, workflows, executions]
+  resources: [tasks, workflows, launchplans, actorenvironments, executions, backfills, apps]
   verbs: [get, list, watch]
 - apiGroups: [windlass.dev]
-  resources: [tasks/status, workflows/status, executions/status]
+  resources: [tasks/status, workflows/status, launchplans/status, actorenvironments/status, executions/status, backfills/status, apps/status]
   verbs: [patch]
 - apiGroups: [""]
   resources: [pods]

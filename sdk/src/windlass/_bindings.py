@@ -17,7 +17,7 @@ from typing import Any
 
 from windlass import _exceptions, _types
 from windlass._interface import bare, is_union
-from windlass._promise import Binding, Kind, Promise, Several, Void
+from windlass._promise import Binding, Kind, Promise, Several, Undecided, Void
 from windlass_api.types import Schema, assignable, parse_type
 
 
@@ -36,7 +36,7 @@ def bind(value: Any, python_type: Any, where: str) -> Binding:
     " does not fit."""
     if isinstance(value, Promise):
         return _bind_promise(value, python_type, where)
-    if isinstance(value, Void):
+    if isinstance(value, Void | Undecided):
         raise value.refusal()
     if isinstance(value, Several):
         raise AssertionError(
@@ -50,7 +50,7 @@ def bind(value: Any, python_type: Any, where: str) -> Binding:
 
 def holds_promise(value: Any) -> bool:
     """Whether a promise stands in the value, at any depth."""
-    if isinstance(value, Promise | Void | Several):
+    if isinstance(value, Promise | Void | Several | Undecided):
         return True
     if isinstance(value, Mapping):
         return any(holds_promise(item) for item in value.values())

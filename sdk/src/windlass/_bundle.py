@@ -61,9 +61,12 @@ def loaded_modules() -> dict[str, Path]:
     return found
 
 
-def files_below(root: Path) -> dict[str, Path]:
-    """Every file of a project, but for what is hidden, generated or installed."""
-    return {path.relative_to(root).as_posix(): path for path in _walk(root)}
+def files_below(root: Path, *, follow: bool = False) -> dict[str, Path]:
+    """Every file of a project, but for what is hidden, generated or installed.
+
+    With `follow`, links to folders are followed, but for those that lead back to a folder they are in.
+    """
+    return {path.relative_to(root).as_posix(): path for path in _walk(root, (root.resolve(),) if follow else ())}
 
 
 def make_bundle(files: dict[str, Path]) -> Bundle:
@@ -99,13 +102,14 @@ def _place(module: str, file: str) -> str:
     return f"{path}/__init__.py" if is_package else f"{path}.py"
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """The files below; `above` are the folders it is in, where links to folders are followed."""
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith(".") or entry.name in _LEFT_OUT_FOLDERS or entry.suffix in _LEFT_OUT_SUFFIXES:
             continue
         if entry.is_dir():
-            if not entry.is_symlink():
-                yield from _walk(entry)
+            if not entry.is_symlink() or (above and entry.resolve() not in above):
+                yield from _walk(entry, (*above, entry.resolve()) if above else ())
         elif not _is_rendered(entry):
             yield entry
 

@@ -6,42 +6,82 @@ arguments, binding them, going into sub-workflows, and wrapping results is writt
     call ── match ──┬─ in a scope: bind ──┬─ stands alone ──── scope.run ────────┬── promises
                     │                     └─ a workflow ────── trace its body ───┘
                     └─ elsewhere: to JSON ── entity.run ── to Python values
+
+A scope also knows which branches of a `conditional` are open, since calls made there are that branch's.
 """
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from windlass import _exceptions, _types
 from windlass._bindings import bind, holds_promise, kind_of
 from windlass._context import current_scope, entered
-from windlass._interface import Parameter
+from windlass._interface import Parameter, is_lookup
 from windlass._modules import caller
 from windlass._promise import Binding, Promise, Several, Step, Void
 
 if TYPE_CHECKING:
+    from windlass._comparison import Condition
+    from windlass._compile import Node
+    from windlass._conditional import Section
     from windlass._entity import Entity
     from windlass._workflow import Workflow
 
+Fill = Callable[[Binding], Binding]
+
 
 class Scope(ABC):
-    """A workflow in the making, or in a local run. `workflows` are those whose bodies are being run, the innermost
-    last.
-    """
+    """A workflow in the making, or in a local run."""
 
     def __init__(self) -> None:
         self.workflows: list[Workflow] = []
+        """Those whose bodies are being run, the innermost last."""
+        self.sections: list[Section] = []
+        """The conditionals of the innermost body."""
 
     @abstractmethod
     def run(self, entity: Entity, inputs: dict[str, Binding]) -> tuple[dict[str, Binding], Step]:
         """The outputs of the entity for these inputs: references to a new node, or values."""
 
     @abstractmethod
-    def group(self) -> AbstractContextManager[Step]:
-        """A step which will comprise every node made inside the `with`."""
+    def again(self, node: Node, fill: Fill, made: dict[Node, Node]) -> dict[str, Binding]:
+        """The same for a node of a graph that is there already. `fill` puts in what its references stand for here,
+        `made` knows the nodes made so far for those of that graph.
+        """
+
+    @abstractmethod
+    def mark(self) -> int:
+        """The place after the nodes that have been made."""
+
+    @abstractmethod
+    def between(self, *marks: tuple[int, int]) -> Step:
+        """The step of the nodes made from one place to another."""
+
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """How many branches are open, one in the other."""
+
+    @abstractmethod
+    def enter_branch(self, section: Section, earlier: list[Condition], condition: Condition | None) -> None:
+        """Opens a branch: where none of the earlier conditions is true, and this one is."""
+
+    @abstractmethod
+    def leave_branch(self) -> None:
+        """Closes it."""
+
+    @abstractmethod
+    def choose(self, section: Section, names: Sequence[str]) -> dict[str, Binding]:
+        """The outputs of those names, of the branch that is taken."""
+
+    @abstractmethod
+    def fail(self, message: str) -> None:
+        """The open branch fails, if it is taken."""
 
 
 def call(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -52,32 +92,82 @@ def call(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return _alone(entity, given)
     inputs = bind_arguments(entity, given)
     if not entity.stands_alone:
+        _refuse_lookups(entity, inputs)
         return _inline(scope, entity, with_defaults(entity, inputs))  # type: ignore[arg-type]  # only workflows join in
-    _refuse_mutable_defaults(entity, inputs)
+    refuse_mutable_defaults(entity, inputs)
     return wrap(entity, *scope.run(entity, inputs))
 
 
 def _inline(scope: Scope, workflow: Workflow, inputs: dict[str, Binding]) -> Any:
     """A workflow is called in another one's body: its calls become part of the same graph."""
-    with scope.group() as step:
-        outputs = trace(scope, workflow, inputs)
-    return wrap(workflow, outputs, step)
+    mark = scope.mark()
+    outputs = trace(scope, workflow, inputs)
+    return wrap(workflow, outputs, scope.between((mark, scope.mark())))
 
 
 def _alone(entity: Entity, given: dict[str, Any]) -> Any:
-    """Called outside of any workflow: plain values in, plain values out."""
+    """Called outside of any workflow: plain values in, plain values out.
+
+    Where an event loop runs, an `async def` gives something to await, and anything else runs in a thread, so that what
+    it awaits inside has a loop of its own.
+    """
+    if not _loop_runs():
+        return to_python(entity, entity.run(_plain_inputs(entity, given), entity.overrides_here))
+    if entity.is_async:
+        return awaitable(entity, given)
+    from windlass import _threads  # noqa: PLC0415  only asynchronous code gets here
+
+    inputs = _plain_inputs(entity, given)
+    return _threads.result_of(lambda: to_python(entity, entity.run(inputs, entity.overrides_here)))
+
+
+def awaitable(entity: Entity, given: dict[str, Any]) -> Any:
+    """A call outside of any workflow whose result is to be awaited. What can't be called fails at once."""
+    from windlass import _threads  # noqa: PLC0415  as above
+
+    inputs = _plain_inputs(entity, given)
+    return _threads.awaitable(lambda: to_python(entity, entity.run(inputs, entity.overrides_here)))
+
+
+def _plain_inputs(entity: Entity, given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a call outside of any workflow as JSON, defaults filled in."""
     parameters = entity.interface.inputs
     _require(entity, given)
     for name, value in given.items():
         if holds_promise(value):
             raise AssertionError(
-                f"'{name}' of {entity.name} is a promise, but this call is not inside a workflow: {value!r}"
+                f"{caller()}: '{name}' of {entity.name} is a promise, but this call is not inside a workflow: {value!r}"
             )
     inputs = {
-        name: _types.to_wire(value, parameters[name].python_type, _types.argument_of(entity.name, name))
+        name: _to_wire(value, parameters[name].python_type, _types.argument_of(entity.name, name))
         for name, value in given.items()
     }
-    return to_python(entity, entity.run(with_defaults(entity, inputs), entity.overrides))
+    return with_defaults(entity, inputs)
+
+
+def _to_wire(value: Any, python_type: Any, where: str) -> Any:
+    """An argument as JSON; an artifact, or a query for one, gives its value."""
+    if not is_lookup(value):
+        return _types.to_wire(value, python_type, where)
+    from windlass._artifacts import resolve  # noqa: PLC0415  as above
+
+    return resolve.as_json(value, python_type, where)
+
+
+def _refuse_lookups(workflow: Entity, inputs: dict[str, Binding]) -> None:
+    for name, parameter in workflow.interface.inputs.items():
+        if name not in inputs and is_lookup(parameter.default):
+            raise _exceptions.FlyteAssertion(
+                f"{caller()}: the default of '{name}' of {workflow.name} is {parameter.default!r}, which is looked up"
+                " when an execution begins: give it here, such as from an input of this workflow with the same"
+                " default, or call a launch plan of it"
+            )
+
+
+def _loop_runs() -> bool:
+    """Whether the caller runs in an event loop."""
+    running = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)  # who has not loaded asyncio has no loop
+    return running is not None and running() is not None
 
 
 def _require(entity: Entity, given: dict[str, Any]) -> None:
@@ -102,9 +192,13 @@ def to_python(entity: Entity, outputs: dict[str, Binding]) -> Any:
     )
 
 
-def match(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Positional and keyword arguments by input name. Missing ones are left to the caller."""
-    names = list(entity.interface.inputs)
+def match(
+    entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any], names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Positional and keyword arguments by input name: of all inputs, or of those of these names. Missing ones are left
+    to the caller.
+    """
+    names = list(entity.interface.inputs) if names is None else names
     if args and entity.keyword_only:
         raise AssertionError(
             f"{caller()}: Only Keyword Arguments are supported for {entity.what} executions: {entity.name} takes"
@@ -119,7 +213,7 @@ def match(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict
     for name, value in kwargs.items():
         if name in given:
             raise AssertionError(f"{caller()}: Got multiple values for argument '{name}' in function '{entity.name}'")
-        if name not in entity.interface.inputs:
+        if name not in names:
             raise AssertionError(
                 f"{caller()}: Received unexpected keyword argument '{name}' in function '{entity.name}': it has the"
                 f" {_inputs(names)}"
@@ -139,14 +233,22 @@ def bind_arguments(entity: Entity, given: dict[str, Any]) -> dict[str, Binding]:
 
 
 def with_defaults(entity: Entity, inputs: dict[str, Binding]) -> dict[str, Binding]:
-    """The bindings, completed by the defaults of the function, in the order of its parameters."""
-    completed = {}
-    for name, parameter in entity.interface.inputs.items():
-        if name in inputs:
-            completed[name] = inputs[name]
-        else:
-            completed[name] = default_of(entity, parameter)
-    return completed
+    """The bindings, completed by the defaults of the function, in the order of its parameters. Those that are looked
+    up come last, for they may ask by the other inputs.
+    """
+    parameters = entity.interface.inputs
+    if len(inputs) == len(parameters):
+        return inputs
+    completed = {
+        name: inputs[name] if name in inputs else default_of(entity, parameter)
+        for name, parameter in parameters.items()
+        if name in inputs or not is_lookup(parameter.default)
+    }
+    if len(completed) == len(parameters):
+        return completed
+    from windlass._artifacts import resolve  # noqa: PLC0415  few defaults are queries
+
+    return resolve.filled(entity, completed)
 
 
 def _missing_input(entity: Entity, name: str) -> _exceptions.FlyteAssertion:
@@ -165,18 +267,36 @@ def default_of(entity: Entity, parameter: Parameter) -> Any:
 
 def trace(scope: Scope, workflow: Workflow, inputs: dict[str, Binding]) -> dict[str, Binding]:
     """Runs a workflow's body on promises; the bindings of its outputs."""
-    with entered(scope), _no_recursion(scope.workflows, workflow):
+    with body_in(scope), _no_recursion(scope.workflows, workflow):
         parameters = workflow.interface.inputs
         promises = {
             name: Promise(binding, kind_of(parameters[name].python_type), None) for name, binding in inputs.items()
         }
-        result = workflow.body(promises)
-    return _bind_outputs(workflow, result)
+        return workflow.expand(scope, promises)
 
 
-def _bind_outputs(workflow: Workflow, result: Any) -> dict[str, Binding]:
+@contextmanager
+def body_in(scope: Scope) -> Iterator[None]:
+    """Runs a body in the scope. Its conditionals end with it at the latest."""
+    outer, scope.sections = scope.sections, []
+    try:
+        with entered(scope):
+            yield
+        for section in scope.sections:
+            section.finish()
+    finally:
+        scope.sections = outer
+
+
+def bind_outputs(workflow: Entity, here: str, result: Any) -> dict[str, Binding]:
+    """The bindings of what a body has returned; `here` is the place of its definition."""
     outputs = {}
-    here = workflow.line
+    if not workflow.interface.outputs and not (result is None or isinstance(result, Void)):
+        raise _exceptions.FlyteValueException(
+            result,
+            f"{here}: {workflow.name} returns it, but its signature has no outputs: annotate the function with"
+            " what it returns",
+        )
     for name, value in workflow.interface.unpack(result, f"{here}: {workflow.name}").items():
         failed = f"{here}: Failed to bind output {name} for function {workflow.name}"
         try:
@@ -198,7 +318,8 @@ def wrap(entity: Entity, outputs: dict[str, Binding], step: Step | None) -> Any:
     return next(iter(promises.values()))
 
 
-def _refuse_mutable_defaults(entity: Entity, inputs: dict[str, Binding]) -> None:
+def refuse_mutable_defaults(entity: Entity, inputs: Mapping[str, Binding]) -> None:
+    """A list, dict or set as a default would be shared by all calls that leave it out; tasks are refused for it."""
     for name, parameter in entity.interface.inputs.items():
         if name not in inputs and isinstance(parameter.default, list | dict | set):
             raise _exceptions.FlyteAssertion(
@@ -219,5 +340,5 @@ def _no_recursion(active: list[Workflow], workflow: Workflow) -> Iterator[None]:
         active.pop()
 
 
-def _inputs(names: list[str]) -> str:
+def _inputs(names: Sequence[str]) -> str:
     return f"{len(names)} input{'' if len(names) == 1 else 's'}" + (f" {', '.join(names)}" if names else "")

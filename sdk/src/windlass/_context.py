@@ -1,33 +1,35 @@
-"""Which workflow is being looked at right now, if any.
+"""What is going on right now, for those who ask: the scope of calls (`_current`), and the context of the running task.
 
-Calling a task means three things: inside a workflow that is being compiled it makes a node, inside one that runs
-locally it runs the task and gives promises that hold values, anywhere else it runs the task and gives plain values.
-The first two are scopes (`_calls.Scope`); the innermost one is kept here, per thread.
+    @task(secret_requests=[Secret(group="db", key="password")])
+    def load() -> int:
+        context = current_context()
+        context.logging.info("attempt %s of %s", context.attempt, context.execution_id.name)
+        password = context.secrets.get("db", "password")
+
+Outside of a task there is a context, too: that of this process, where everything is local.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from windlass._current import current_scope, current_task, entered, entered_task
+
 if TYPE_CHECKING:
-    from windlass._calls import Scope
+    from windlass._parameters import ExecutionParameters
 
-_scope: ContextVar[Scope | None] = ContextVar("windlass_scope", default=None)
-
-
-def current_scope() -> Scope | None:
-    """The scope in which a call made now takes part; None outside of workflows."""
-    return _scope.get()
+__all__ = ["current_context", "current_scope", "current_task", "entered", "entered_task"]
 
 
-@contextmanager
-def entered(scope: Scope | None) -> Iterator[None]:
-    """Makes a scope the current one; None stands for plain Python, as in a task's own body."""
-    token = _scope.set(scope)
-    try:
-        yield
-    finally:
-        _scope.reset(token)
+def current_context() -> ExecutionParameters:
+    """What the running task may ask of its surroundings: ids, secrets, checkpoint, decks, a logger, a folder.
+
+    >>> current_context().execution_id.name
+    'local'
+    """
+    running = current_task()
+    if running is not None:
+        return running
+    from windlass import _parameters  # noqa: PLC0415  few tasks ask, and a pod enters its own before
+
+    return _parameters.of_this_process()

@@ -15,13 +15,13 @@ from windlass import _exceptions
 from windlass._bindings import kind_of
 from windlass._bundle import KEY, Bundle
 from windlass._calls import default_of
-from windlass._compile import Graph, Node
+from windlass._compile import Case, Graph, Node
 from windlass._docstrings import read_docstring
 from windlass._entity import Entity
-from windlass._interface import MISSING, Parameter
+from windlass._interface import MISSING, Parameter, is_artifact, is_lookup
 from windlass._promise import Binding, Reference, references
 from windlass._task import Task
-from windlass._workflow import Workflow
+from windlass._workflow import POLICIES, Workflow
 from windlass_api import names, refs
 
 Manifest = dict[str, Any]
@@ -76,12 +76,44 @@ def workflow_spec(workflow: Workflow, _bundle: Bundle | None) -> Manifest:
     spec = _interface(workflow)
     for name, binding in graph.outputs.items():
         spec["outputs"][name]["from"] = encode(binding)
+    if workflow.keeps_going:
+        spec["failurePolicy"] = POLICIES[workflow.failure_policy]
+    if workflow.overrides:
+        spec["defaults"] = workflow.overrides
+    return spec | graph_spec(graph)
+
+
+def graph_spec(graph: Graph) -> Manifest:
+    """What a Workflow says of its graph, but for the outputs."""
+    spec: Manifest = {}
     if graph.nodes:
-        spec["nodes"] = _nodes(graph)
+        place = {node: position for position, node in enumerate(graph.nodes)}
+        spec["nodes"] = [_node(node, place) for node in graph.nodes]
+    if graph.failure is not None:
+        spec["onFailure"] = _node(graph.failure, {})
     return spec
 
 
-KINDS: dict[str, Callable[[Any, Bundle | None], Manifest]] = {"Task": task_spec, "Workflow": workflow_spec}
+def graph_manifest(entity: Entity, graph: Graph, name: str) -> Manifest:
+    """A Workflow object of a graph that was made while a dynamic task ran: its values are in it, it has no inputs."""
+    outputs = {output: _typed(python_type, None) for output, python_type in entity.interface.outputs.items()}
+    for output, binding in graph.outputs.items():
+        outputs[output]["from"] = encode(binding)
+    spec = {"outputs": outputs} if outputs else {}
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "Workflow",
+        "metadata": {"name": name},
+        "spec": spec | graph_spec(graph),
+    }
+
+
+KINDS: dict[str, Callable[[Any, Bundle | None], Manifest]] = {
+    "ActorEnvironment": lambda environment, _bundle: environment.spec(),
+    "Task": task_spec,
+    "Workflow": workflow_spec,
+    "LaunchPlan": lambda plan, _bundle: plan.manifest_spec(),
+}
 """What each kind's spec is made by, in the order of the objects."""
 
 
@@ -109,7 +141,7 @@ def execution_manifest(entity: Entity, inputs: Mapping[str, Any]) -> Manifest:
 def encode(binding: Binding) -> Any:
     """A binding as it stands in a manifest: references as `$ref`, literal mappings with `$` keys under `$literal`."""
     if isinstance(binding, Reference):
-        return {refs.REF: str(binding.ref())}
+        return {refs.REF: binding.spelled()}
     if isinstance(binding, list):
         return [encode(item) for item in binding]
     if not isinstance(binding, Mapping):
@@ -133,9 +165,7 @@ def _interface(entity: Entity) -> Manifest:
         name: _input(entity, parameter, documentation.parameters.get(name))
         for name, parameter in entity.interface.inputs.items()
     }
-    outputs = {
-        name: _typed(python_type, documentation.returns) for name, python_type in entity.interface.outputs.items()
-    }
+    outputs = {name: _output(entity, name, documentation.returns) for name in entity.interface.outputs}
     if inputs:
         spec["inputs"] = inputs
     if outputs:
@@ -145,8 +175,22 @@ def _interface(entity: Entity) -> Manifest:
 
 def _input(entity: Entity, parameter: Parameter, description: str | None) -> Manifest:
     declared = _typed(parameter.python_type, description)
-    if parameter.default is not MISSING and not parameter.required:
+    if is_lookup(parameter.default):
+        from windlass._artifacts import resolve  # noqa: PLC0415  few defaults are queries
+
+        declared["artifact"] = resolve.query_form(parameter.default)
+    elif parameter.default is not MISSING and not parameter.required:
         declared["default"] = default_of(entity, parameter)
+    return declared
+
+
+def _output(entity: Entity, name: str, description: str | None) -> Manifest:
+    python_type = entity.interface.outputs[name]
+    declared = _typed(python_type, description)
+    if is_artifact(python_type):
+        from windlass._artifacts import created  # noqa: PLC0415  few outputs become artifacts
+
+        declared["artifact"] = created.output_form(entity, name)
     return declared
 
 
@@ -160,20 +204,34 @@ def _typed(python_type: Any, description: str | None) -> Manifest:
     return declared
 
 
-def _nodes(graph: Graph) -> list[Manifest]:
-    place = {node: position for position, node in enumerate(graph.nodes)}
-    return [_node(node, place) for node in graph.nodes]
-
-
 def _node(node: Node, place: dict[Node, int]) -> Manifest:
-    manifest: Manifest = {"id": node.id, "name": node.name, **node.entity.target()}
+    manifest: Manifest = {"id": node.id, "name": node.name}
+    if node.cases:
+        manifest["select"] = [_case(case) for case in node.cases]
+    else:
+        manifest.update(node.entity.target())
     if node.inputs:
         manifest["inputs"] = {name: encode(binding) for name, binding in node.inputs.items()}
-    after = sorted(set(node.after) - node.producers(), key=place.__getitem__)
-    if after:
-        manifest["dependsOn"] = [upstream.id for upstream in after]
+    when = node.when() if node.guards else None
+    if when is not None:
+        manifest["when"] = when
+    if node.after:
+        after = sorted(set(node.after) - node.producers(), key=place.__getitem__)
+        if after:
+            manifest["dependsOn"] = [upstream.id for upstream in after]
     if node.overrides:
         manifest["overrides"] = node.overrides
+    return manifest
+
+
+def _case(case: Case) -> Manifest:
+    manifest: Manifest = {}
+    if case.condition is not None:
+        manifest["when"] = case.condition.text()
+    if case.failure is not None:
+        manifest["fail"] = case.failure
+    else:
+        manifest["outputs"] = {name: encode(binding) for name, binding in case.outputs.items()}
     return manifest
 
 

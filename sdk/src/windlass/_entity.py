@@ -21,6 +21,8 @@ from windlass._modules import import_name, module_name
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_COROUTINE = 0x80  # co_flags
+
 
 class Entity(ABC):
     """What can be called. `overrides` are the fields of the contract's Overrides that it sets itself."""
@@ -39,6 +41,9 @@ class Entity(ABC):
 
     keyword_only: ClassVar[bool] = False
     """Whether its arguments need their names."""
+
+    is_async: bool = False
+    """Whether it is an `async def`: called where an event loop runs, it gives something to await."""
 
     takes_overrides: ClassVar[bool] = True
     """Whether a call of it can be changed by `with_overrides`."""
@@ -76,6 +81,11 @@ class Entity(ABC):
         return (self,)
 
     @property
+    def overrides_here(self) -> dict[str, Any]:
+        """The overrides that a run on this machine may need."""
+        return self.overrides
+
+    @property
     def stands_alone(self) -> bool:
         """Whether a call of it is one node. Else, as for most workflows, its own calls join the caller's graph."""
         return True
@@ -105,6 +115,7 @@ class PythonFunction(Entity, Generic[P, R]):
         self.short_name = inner.__name__
         self.name = f"{module_name(inner)}.{self.short_name}"
         self.overrides = {}
+        self.is_async = bool(inner.__code__.co_flags & _COROUTINE)
         self._pickle_untyped = pickle_untyped
         _refuse_unimportable(inner.__qualname__, self.module, self.what)
         self._interface: Interface | None = None

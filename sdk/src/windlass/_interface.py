@@ -56,12 +56,13 @@ class Parameter:
 class Interface:
     """Inputs and outputs by name. `result` is the tuple class that carries several outputs (or one named output)."""
 
-    __slots__ = ("inputs", "outputs", "result")
+    __slots__ = ("inputs", "makes_artifacts", "outputs", "result")
 
     def __init__(self, inputs: dict[str, Parameter], outputs: dict[str, Any], result: type | None) -> None:
         self.inputs = inputs
         self.outputs = outputs
         self.result = result
+        self.makes_artifacts = any(is_artifact(python_type) for python_type in outputs.values())
 
     def pack(self, values: dict[str, Any]) -> Any:
         """Outputs by name → what the function's caller gets: None, the value, or the named tuple."""
@@ -81,6 +82,16 @@ class Interface:
         return dict(zip(self.outputs, result, strict=True))
 
 
+def is_artifact(python_type: Any) -> bool:
+    """Whether the annotation names an artifact that the value becomes."""
+    return any(getattr(note, "makes_artifact", False) for note in getattr(python_type, "__metadata__", ()))
+
+
+def is_lookup(default: Any) -> bool:
+    """Whether a default or argument is looked up when an execution begins: an artifact, or a query for one."""
+    return getattr(type(default), "is_lookup", False)
+
+
 def innermost(function: Callable[..., Any]) -> types.FunctionType:
     """The function under decorators that used functools.wraps."""
     found: Any = function
@@ -97,9 +108,12 @@ def line_of(function: Callable[..., Any]) -> str:
     return f"{shown(code.co_filename)}:{code.co_firstlineno}"
 
 
-def read_interface(function: Callable[..., Any], name: str, *, pickle_untyped: bool = False) -> Interface:
+def read_interface(
+    function: Callable[..., Any], name: str, *, pickle_untyped: bool = False, needs_return: bool = True
+) -> Interface:
     """The interface of a function; with `pickle_untyped`, a parameter without a type takes anything.
 
+    `needs_return` is False for a function that is a mere signature, whose body nobody runs.
     Raises NameError where an annotation names what is not defined yet.
     """
     inner = innermost(function)
@@ -107,7 +121,7 @@ def read_interface(function: Callable[..., Any], name: str, *, pickle_untyped: b
     inputs = _parameters(inner, hints, pickle_untyped=pickle_untyped)
     returned = hints.get("return", type(None))
     outputs, result = _outputs(returned, name)
-    if outputs and not accepts_none(returned) and not _has_return(inner):
+    if needs_return and outputs and not accepts_none(returned) and not _has_return(inner):
         raise _exceptions.FlyteMissingReturnValueException(fn=function)
     return Interface(inputs, outputs, result)
 
@@ -171,6 +185,8 @@ def _outputs(returned: Any, name: str) -> tuple[dict[str, Any], type | None]:
     if isinstance(plain, type) and issubclass(plain, tuple) and hasattr(plain, "_fields"):
         fields = typing.get_type_hints(plain, include_extras=True)
         return {field: fields.get(field, Any) for field in plain._fields}, plain
+    if isinstance(plain, tuple):  # `-> (A, B)`, which is no type, but written by many
+        return _tuple_outputs(plain, name)
     if plain is tuple or typing.get_origin(plain) is tuple:
         return _tuple_outputs(typing.get_args(plain), name)
     return {"o0": returned}, None

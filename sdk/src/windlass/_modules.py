@@ -45,8 +45,14 @@ def module_name(function: Callable[..., Any]) -> str:
 
 
 def import_name(function: Callable[..., Any]) -> str:
-    """The name under which the function's module is imported in a pod: its own, unless it was started as a script."""
-    return module_name(function) if function.__module__ == "__main__" else function.__module__
+    """The name under which the function's module is imported in a pod."""
+    return import_name_of(function.__module__)
+
+
+def import_name_of(module: str) -> str:
+    """The name under which a module is imported in a pod: its own, unless it was started as a script."""
+    file = module_file(module) if module == "__main__" else None
+    return locate(file)[1] if file else module
 
 
 def caller() -> str:
@@ -55,6 +61,17 @@ def caller() -> str:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
     return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warns at the line of user code that `caller` names; each line is told once."""
+    import warnings  # noqa: PLC0415  Python has it loaded; here it stands for who reads the imports
+
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    where, seen = frame.f_code.co_filename, frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(message, category, where, frame.f_lineno, frame.f_globals.get("__name__"), seen)
 
 
 def calling_module() -> str:

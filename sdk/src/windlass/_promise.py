@@ -5,8 +5,9 @@ reference; while it runs locally its binding is the value itself, as JSON. Every
 that a body which compiles is a body that runs.
 
     a promise may                              and may not
-      be passed on, alone or inside literals     be tested (`if p:`, `and`, `or`, `not`), compared, iterated, counted
+      be passed on, alone or inside literals     be tested (`if p:`, `and`, `or`, `not`), iterated, counted
       be taken apart: p.name  p["key"]  p[0]     be sliced, indexed by another promise
+      be compared, for `conditional`: p == 1     be joined: `p & q` (but `(p == 1) & (q == 2)`)
       be ordered:     p >> q  p.runs_before(q)
       be overridden:  p.with_overrides(retries=2)
 
@@ -17,11 +18,14 @@ node or nodes that the call made, which is what `>>` and `with_overrides` act on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from windlass import _exceptions
 from windlass._modules import caller
 from windlass_api import refs, types
+
+if TYPE_CHECKING:
+    from windlass._comparison import Condition
 
 Binding = Any
 Path = tuple[str | int, ...]
@@ -57,8 +61,12 @@ class Reference:
         """The contract's form of it."""
         return refs.Ref(None if self.producer is None else self.producer.id, self.name, self.path)
 
-    def __repr__(self) -> str:
+    def spelled(self) -> str:
+        """What a manifest says."""
         return str(self.ref())
+
+    def __repr__(self) -> str:
+        return self.spelled()
 
 
 class Kind:
@@ -141,8 +149,8 @@ class Promise(_Ordered):
     def __bool__(self) -> bool:
         raise ValueError(
             f"{caller()}: truth value testing (if, while, and, or, not, unary expressions) needs the value of"
-            f" {self!r}, which is"
-            " not there while the workflow is put together; test it inside a task"
+            f" {self!r}, which is not there while the workflow is put together; test it inside a task, or branch with"
+            " conditional(...).if_(p.is_true())"
         )
 
     def __iter__(self) -> Iterator[Any]:
@@ -157,31 +165,74 @@ class Promise(_Ordered):
 
     __index__ = __iter__  # range(p), and [..][p]: refused in the same words
 
-    def __eq__(self, other: object) -> bool:
-        self._refuse_comparison()
+    # ---- comparisons, which `conditional` takes ----
 
-    def __ne__(self, other: object) -> bool:
-        self._refuse_comparison()
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]  # it is not known yet whether they are
+        return self._compared("==", other)
 
-    def __lt__(self, other: object) -> bool:
-        self._refuse_comparison()
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]  # as above
+        return self._compared("!=", other)
 
-    def __le__(self, other: object) -> bool:
-        self._refuse_comparison()
+    def __lt__(self, other: object) -> Condition:
+        return self._compared("<", other)
 
-    def __gt__(self, other: object) -> bool:
-        self._refuse_comparison()
+    def __le__(self, other: object) -> Condition:
+        return self._compared("<=", other)
 
-    def __ge__(self, other: object) -> bool:
-        self._refuse_comparison()
+    def __gt__(self, other: object) -> Condition:
+        return self._compared(">", other)
+
+    def __ge__(self, other: object) -> Condition:
+        return self._compared(">=", other)
+
+    def is_(self, value: Any) -> Condition:
+        """The comparison with a bool or None: the same as `==`, for linters that dislike `== True`."""
+        return self._compared("==", value)
+
+    def is_true(self) -> Condition:
+        """Whether it is True."""
+        return self._compared("==", True)
+
+    def is_false(self) -> Condition:
+        """Whether it is False."""
+        return self._compared("==", False)
+
+    def is_none(self) -> Condition:
+        """Whether it is None."""
+        return self._compared("==", None)
 
     __hash__ = object.__hash__
 
-    def _refuse_comparison(self) -> NoReturn:
-        raise ValueError(
-            f"{caller()}: {self!r} can't be compared while the workflow is put together: its value is not there;"
-            " compare inside"
-            " a task"
+    def _compared(self, op: str, other: Any) -> Condition:
+        from windlass._comparison import compare  # noqa: PLC0415  only workflows with conditions need it
+
+        return compare(self, op, other)
+
+    def __and__(self, other: Any) -> NoReturn:
+        self._refuse_logic("&&")
+
+    def __or__(self, other: Any) -> NoReturn:
+        self._refuse_logic("||")
+
+    __rand__ = __and__
+    __ror__ = __or__
+
+    def _refuse_logic(self, op: str) -> NoReturn:
+        from windlass._comparison import refuse_promise  # noqa: PLC0415  as above
+
+        refuse_promise(op, self)
+
+
+class Undecided:
+    """What is decided when the workflow runs, and is no value: the base of comparisons."""
+
+    __slots__ = ()
+
+    def refusal(self) -> AssertionError:
+        """Why it can't be used as a value."""
+        return AssertionError(
+            f"{caller()}: the comparison {self!r} is no value: conditional(...) branches on it; for a bool as a value,"
+            " compare in a task"
         )
 
 

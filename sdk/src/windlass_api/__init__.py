@@ -7,9 +7,13 @@ this file stays empty so that nobody pays for what they don't use:
     names         the group, labels, and the name of every object, as functions of their inputs
     findings      what is wrong, where, and why, in one shape
     types         type expressions (`list[int]`), values against them
+    durations     `90s`, `1h30m`
+    cron          when a schedule's expression comes true
     refs          `$ref` and `$literal` inside values
+    artifacts     what Artifacts are called, and the labels they are found by
     cel           the expressions of `when`
     graph         who waits for whom
+    wiring        what a node takes and gives, whatever it is, and the types of references
     conditions    metav1 conditions, changed only when something changes
     overrides     what a later layer may change, and the one merge
     validation    the rules which one object, or a workflow with its tasks, has to keep

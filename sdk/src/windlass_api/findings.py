@@ -11,6 +11,37 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+INVALID_TYPE = "InvalidType"
+INVALID_DEFAULT = "InvalidDefault"
+INVALID_RUNNER = "InvalidRunner"
+INVALID_NAME = "InvalidName"
+INVALID_NODE = "InvalidNode"
+INVALID_NODE_ID = "InvalidNodeId"
+INVALID_MAP = "InvalidMap"
+INVALID_GATE = "InvalidGate"
+INVALID_INPUT = "InvalidInput"
+INVALID_OVERRIDE = "InvalidOverride"
+INVALID_PARTITION = "InvalidPartition"
+INVALID_SCHEDULE = "InvalidSchedule"
+INVALID_EXPRESSION = "InvalidExpression"
+INVALID_REFERENCE = "InvalidReference"
+UNKNOWN_REFERENCE = "UnknownReference"
+TYPE_MISMATCH = "TypeMismatch"
+CASES_DISAGREE = "CasesDisagree"
+MISSING_INPUT = "MissingInput"
+UNKNOWN_INPUT = "UnknownInput"
+CYCLE = "Cycle"
+UNREACHABLE = "Unreachable"
+DUPLICATE_NODE = "DuplicateNode"
+ACTOR_NOT_FOUND = "ActorEnvironmentNotFound"
+NOT_FOUND = {
+    "Task": "TaskNotFound",
+    "Workflow": "WorkflowNotFound",
+    "LaunchPlan": "LaunchPlanNotFound",
+    "ActorEnvironment": ACTOR_NOT_FOUND,
+}
+"""By kind, the reason of what heals by itself once an object arrives."""
+
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_$][-A-Za-z0-9_$]*\Z")
 
 

@@ -1,7 +1,7 @@
 """The graph: who waits for whom.
 
-A node waits for every node that it refers to, in its inputs or in `when`, and for those in `dependsOn`. Nothing else
-is an edge, and nobody but this module says what one is.
+A node waits for every node that it refers to, in its inputs, in `when` or in the cases of its `select`, and for those
+in `dependsOn`. Nothing else is an edge, and nobody but this module says what one is.
 
 Works on a workflow's spec as it is, also on one with mistakes: what can't be understood is no edge here and a finding
 in `validation`.
@@ -32,9 +32,9 @@ def upstreams(workflow_spec: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     nodes: dict[str, Mapping[str, Any]] = {}
     for node in _readable_nodes(workflow_spec):
         nodes.setdefault(node["id"], node)
-    order = tuple(nodes)
-    wanted = {name: set(_named(nodes[name])) for name in order}
-    return {name: tuple(other for other in order if other in wanted[name]) for name in order}
+    place = {name: index for index, name in enumerate(nodes)}
+    wanted = {name: {other for other in _named(node) if other in place} for name, node in nodes.items()}
+    return {name: tuple(sorted(others, key=place.__getitem__)) for name, others in wanted.items()}
 
 
 def topological_order(ups: Upstreams) -> tuple[str, ...]:
@@ -67,8 +67,13 @@ def downstreams(ups: Upstreams) -> dict[str, tuple[str, ...]]:
 
 
 def refs_of(node: Mapping[str, Any]) -> tuple[Ref, ...]:
-    """All references of a node that can be understood: those of its inputs, then those of `when`."""
-    return (*_refs_of_inputs(node.get("inputs")), *_refs_of_when(node.get("when")))
+    """All references of a node that can be understood: those of its inputs, of `when`, and of its cases."""
+    found = [*_refs_of_values(node.get("inputs")), *_refs_of_when(node.get("when"))]
+    cases = node.get("select")
+    for case in cases if isinstance(cases, list | tuple) else ():
+        if isinstance(case, Mapping):
+            found += [*_refs_of_when(case.get("when")), *_refs_of_values(case.get("outputs"))]
+    return tuple(found)
 
 
 def _readable_nodes(workflow_spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -84,9 +89,9 @@ def _named(node: Mapping[str, Any]) -> Iterator[str]:
     yield from (name for name in (after if isinstance(after, list | tuple) else ()) if isinstance(name, str))
 
 
-def _refs_of_inputs(inputs: Any) -> Iterator[Ref]:
-    """The inputs themselves are names, whatever they start with; only their values may be references."""
-    for value in inputs.values() if isinstance(inputs, Mapping) else ():
+def _refs_of_values(values: Any) -> Iterator[Ref]:
+    """The keys are names, whatever they start with; only the values may be references."""
+    for value in values.values() if isinstance(values, Mapping) else ():
         yield from _refs(value)
 
 

@@ -1,9 +1,9 @@
 """Manifests against the contract: what the API server would refuse, and what only shows when they are seen together.
 
 Takes parsed documents, as a folder of YAML gives them, and returns findings with the field paths people know from
-kubectl (`spec.nodes[2].task.name: field is required`). First each object's shape, by the models; then, for objects in
-good shape, the rules of `validation` across all that were given: a Workflow's tasks and an Execution's workflow are
-looked up among them, in the same namespace. Objects of other API groups are left alone.
+kubectl (`spec.nodes[2].task.name: field is required`). First each object's shape and size, by the models and their
+rules; then, for objects in good shape, the rules of `validation` across all that were given: a Workflow's tasks and an
+Execution's workflow are looked up among them, in the same namespace. Objects of other API groups are left alone.
 
 Called by the renderer and by `windlass validate`. Loads pydantic: nothing for a pod.
 """
@@ -17,20 +17,34 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from windlass_api import validation
-from windlass_api.findings import Finding, did_you_mean, field_path
-from windlass_api.names import API_VERSION, GROUP, MAX_LABEL
+from windlass_api.findings import NOT_FOUND, Finding, did_you_mean, field_path
+from windlass_api.names import API_VERSION, GROUP, canonical_json
 from windlass_api.types import show
+from windlass_api.v1alpha1.execution import TARGETS
 from windlass_api.v1alpha1.kinds import KINDS
-from windlass_api.v1alpha1.meta import KindModel
+from windlass_api.v1alpha1.launch_plan import CRON
+from windlass_api.v1alpha1.meta import DNS_LABEL, DNS_SUBDOMAIN, DURATION, KindModel, Model
+from windlass_api.wiring import KIND_OF, definition_interface, not_found
 
 Manifest = Mapping[str, Any]
 
 REQUIRED = "FieldRequired"
+FORBIDDEN = "FieldForbidden"
 UNKNOWN_FIELD = "UnknownField"
 INVALID_VALUE = "InvalidValue"
 UNKNOWN_KIND = "UnknownKind"
 DUPLICATE_OBJECT = "DuplicateObject"
-WORKFLOW_NOT_FOUND = "WorkflowNotFound"
+TOO_LARGE = "TooLarge"
+
+MAX_SIZE = 1024 * 1024
+"""Bytes of an object as JSON. The API server's store takes 1.5 MiB, and the status and its bookkeeping need room."""
+
+_REASONS = {
+    "FieldValueRequired": REQUIRED,
+    "FieldValueInvalid": INVALID_VALUE,
+    "FieldValueForbidden": FORBIDDEN,
+    "": INVALID_VALUE,
+}
 
 _MODELS: dict[str, type[KindModel]] = {model.__name__: model for model in KINDS}
 
@@ -61,11 +75,14 @@ def _shape_findings(item: Manifest) -> Iterator[Finding]:
     if not _is_ours(item):
         return
     model = _MODELS[item["kind"]]
+    yield from _name_findings(item)
     try:
-        model.model_validate(item)
+        parsed = model.model_validate(item)
     except ValidationError as error:
         yield from (_finding(details, model) for details in error.errors(include_url=False))
-    yield from _rule_findings(item)
+        return
+    yield from _rule_findings(parsed, "")
+    yield from _size_findings(item)
 
 
 def _kind_findings(item: Manifest) -> Iterator[Finding]:
@@ -81,24 +98,34 @@ def _kind_findings(item: Manifest) -> Iterator[Finding]:
         yield Finding("kind", UNKNOWN_KIND, f"`{kind}` is no kind of {GROUP}{did_you_mean(kind, _MODELS)}")
 
 
-def _rule_findings(item: Manifest) -> Iterator[Finding]:
-    """The rules which the CRDs state in CEL, and what the API server asks of any object."""
-    metadata, spec = item.get("metadata"), item.get("spec")
-    if isinstance(metadata, Mapping):
-        yield from _name_findings(item["kind"], metadata)
-    if item["kind"] == "Execution" and isinstance(spec, Mapping):
-        targets = [field for field in ("workflow", "task") if spec.get(field) is not None]
-        if len(targets) != 1:
-            yield Finding("spec", REQUIRED, "exactly one of `workflow` and `task` is required")
-
-
-def _name_findings(kind: str, metadata: Mapping[str, Any]) -> Iterator[Finding]:
-    name = metadata.get("name")
-    if name is None and metadata.get("generateName") is None:
+def _name_findings(item: Manifest) -> Iterator[Finding]:
+    metadata = item.get("metadata")
+    if isinstance(metadata, Mapping) and metadata.get("name") is None and metadata.get("generateName") is None:
         yield Finding("metadata.name", REQUIRED, "field is required, or `generateName` in its place")
-    if kind == "Execution" and isinstance(name, str) and len(name) > MAX_LABEL:
-        message = f"`{name}` has {len(name)} characters, the name of an Execution has at most {MAX_LABEL}"
-        yield Finding("metadata.name", INVALID_VALUE, message)
+
+
+def _rule_findings(value: Any, path: str) -> Iterator[Finding]:
+    """The rules which the CRDs state in CEL, of the object and of all in it."""
+    if isinstance(value, Model):
+        for rule in value.RULES:
+            if rule.holds is not None and not rule.holds(value):
+                where = path + rule.field_path if path else rule.field_path.lstrip(".")
+                yield Finding(where, _REASONS[rule.reason], rule.message)
+        for name, field in type(value).model_fields.items():
+            yield from _rule_findings(getattr(value, name), field_path(path, field.alias or name))
+    elif isinstance(value, list | dict):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _rule_findings(item, field_path(path, key))
+
+
+def _size_findings(item: Manifest) -> Iterator[Finding]:
+    try:
+        size = len(canonical_json(item))
+    except (TypeError, ValueError, RecursionError):  # what is no JSON is found by other rules
+        return
+    if size > MAX_SIZE:
+        message = f"the object has {size} bytes, at most {MAX_SIZE} are allowed; divide it, or pass data by reference"
+        yield Finding("", TOO_LARGE, message)
 
 
 # Pydantic's errors in words that one knows from kubectl.
@@ -129,6 +156,20 @@ _EXPECTED = {
 }
 
 
+_SPELLINGS = {
+    DURATION: "a duration such as 90s, 5m or 1h30m",
+    CRON: "five fields such as 30 6 * * 1-5, or @daily",
+    DNS_LABEL: "small letters, digits and `-`, no `-` at an end",
+    DNS_SUBDOMAIN: "small letters, digits, `-` and `.`, such as wordcount.count-words",
+}
+"""What patterns mean, where they are hard to read."""
+
+
+def _mismatch(given: Any, context: Mapping[str, Any]) -> str:
+    spelling = _SPELLINGS.get(context["pattern"])
+    return f"{show(given)} does not match {context['pattern']}" + (f": expected {spelling}" if spelling else "")
+
+
 def _too_long(given: Any, context: Mapping[str, Any]) -> str:
     return f"{len(given)} characters, at most {context['max_length']} are allowed"
 
@@ -141,7 +182,8 @@ _SENTENCES: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "string_too_long": _too_long,
     "too_long": _too_many,
     "string_too_short": lambda given, context: "it must not be empty",
-    "string_pattern_mismatch": lambda given, context: f"{show(given)} does not match {context['pattern']}",
+    "too_short": lambda given, context: f"{len(given)} entries, at least {context['min_length']} is required",
+    "string_pattern_mismatch": _mismatch,
     "literal_error": lambda given, context: f"expected {context['expected']}, got {show(given)}",
     "greater_than_equal": lambda given, context: f"expected at least {context['ge']}, got {show(given)}",
     "less_than_equal": lambda given, context: f"expected at most {context['le']}, got {show(given)}",
@@ -209,16 +251,12 @@ class _World:
             yield Finding("metadata.name", DUPLICATE_OBJECT, f"there is another {key[0]} `{key[2]}` before this one")
 
     def findings(self, item: Manifest) -> list[Finding]:
-        namespace = _namespace(item)
-        spec = item["spec"]
-        if item["kind"] == "Task":
-            return validation.validate_task(spec)
-        if item["kind"] == "Workflow":
-            return validation.validate_workflow(spec, self.finder("Task", namespace))
-        return self.execution_findings(spec, namespace)
+        find = self.finder(_namespace(item))
+        rules = _RULES.get(item["kind"])
+        return [] if rules is None else rules(item["spec"], find)
 
-    def finder(self, kind: str, namespace: str) -> validation.FindTask:
-        def find(name: str, version: str | None) -> Mapping[str, Any] | None:
+    def finder(self, namespace: str) -> validation.Find:
+        def find(kind: str, name: str, version: str | None) -> Mapping[str, Any] | None:
             index = self.first.get((kind, namespace, name))
             spec = None if index is None else self.objects[index].get("spec")
             if not isinstance(spec, Mapping) or version not in (None, spec.get("version")):
@@ -227,15 +265,26 @@ class _World:
 
         return find
 
-    def execution_findings(self, spec: Mapping[str, Any], namespace: str) -> list[Finding]:
-        kind, field = ("Workflow", "workflow") if spec.get("workflow") is not None else ("Task", "task")
-        name, version = spec[field]["name"], spec[field].get("version")
-        target = self.finder(kind, namespace)(name, version)
-        if target is None:
-            reason = WORKFLOW_NOT_FOUND if kind == "Workflow" else validation.TASK_NOT_FOUND
-            of_version = f" in version `{version}`" if version else ""
-            return [Finding(f"spec.{field}", reason, f"there is no {kind} `{name}`{of_version}")]
-        return validation.complete_inputs(target.get("inputs"), spec.get("inputs"))[1]
+
+def _execution_findings(spec: Mapping[str, Any], find: validation.Find) -> list[Finding]:
+    field = next(target for target in TARGETS if spec.get(target) is not None)
+    kind, reference = KIND_OF[field], spec[field]
+    interface = definition_interface(kind, reference["name"], reference.get("version"), find)
+    if interface is None:
+        return [Finding(f"spec.{field}", NOT_FOUND[kind], not_found(kind, reference))]
+    return validation.complete_inputs(interface.inputs, spec.get("inputs"))[1]
+
+
+_RULES: dict[str, Callable[[Mapping[str, Any], validation.Find], list[Finding]]] = {
+    "Task": validation.validate_task,
+    "Workflow": validation.validate_workflow,
+    "LaunchPlan": validation.validate_launch_plan,
+    "Execution": _execution_findings,
+    "Backfill": validation.validate_backfill,
+    "Signal": lambda spec, find: validation.validate_answer(spec),
+    "Artifact": lambda spec, find: validation.validate_artifact(spec),
+}
+"""The rules of each kind that has some beyond its shape."""
 
 
 def _key(item: Manifest) -> _Key | None:

@@ -18,7 +18,18 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 CATEGORY = "windlass"
-PLURALS = {"Task": "tasks", "Workflow": "workflows", "Execution": "executions"}
+PLURALS = {
+    "Task": "tasks",
+    "Workflow": "workflows",
+    "LaunchPlan": "launchplans",
+    "ActorEnvironment": "actorenvironments",
+    "Execution": "executions",
+    "Signal": "signals",
+    "Artifact": "artifacts",
+    "CacheEntry": "cacheentries",
+    "Backfill": "backfills",
+    "App": "apps",
+}
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_EXECUTION = f"{GROUP}/execution"

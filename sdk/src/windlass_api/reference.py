@@ -32,6 +32,8 @@ def page(kind_model: type[KindModel]) -> str:
         _table(("column", "shows", "field"), map(_column_row, kind_model.COLUMNS)),
     ]
     for section in ("spec", "status"):
+        if section not in schema["properties"]:
+            continue
         parts += [f"## {section}\n", f"{schema['properties'][section]['description']}\n"]
         parts.append(_table(("field", "type", "meaning"), _field_rows(schema["properties"][section], section)))
     rules = list(_rule_rows(schema, ""))

@@ -6,6 +6,7 @@ A value is plain JSON, in which a mapping may stand for something else:
     {$ref: nodes.merge.outputs.o0}            an output of a node
     {$ref: nodes.merge.outputs.o0[-1].name}   a part of it: `.attr`, `[2]`, `["key"]`
     {$ref: nodes["my-id"].outputs.o0}         a node whose id is no identifier; `nodes.my-id.outputs.o0` works too
+    {$ref: error.message}                     what made the workflow fail, for its `onFailure` only
     {$literal: {$ref: just data}}             its content, verbatim: how data whose keys start with `$` is written
 
 Any other mapping with a key that starts with `$` is an error, so that a typo never travels as data.
@@ -25,6 +26,8 @@ from windlass_api.findings import field_path
 
 REF = "$ref"
 LITERAL = "$literal"
+ERROR = "$error"
+"""The name by which `error` is known: that of an input which no workflow can have, so lookups serve it like one."""
 
 PathStep = str | int
 Path = tuple[PathStep, ...]
@@ -39,7 +42,7 @@ _TOKEN = re.compile(
 )
 _REQUOTE = re.compile(r"""\\.|\"""")  # what changes when a text in single quotes moves into double quotes
 _REQUOTED = {"\\'": "'", '"': '\\"'}
-_ROOT = re.compile(r"inputs|nodes")
+_ROOT = re.compile(r"inputs|nodes|error")
 
 
 class RefSyntaxError(ValueError):
@@ -56,13 +59,17 @@ class RefValueError(LookupError):
 
 
 class Ref(NamedTuple):
-    """What a reference points at: a workflow's input (`node` is None) or a node's output, and a part of it."""
+    """What a reference points at: a workflow's input (`node` is None; ERROR is among them) or a node's output, and a
+    part of it.
+    """
 
     node: str | None
     name: str
     path: Path = ()
 
     def __str__(self) -> str:
+        if self.node is None and self.name == ERROR:
+            return "error" + "".join(_step(part) for part in self.path)
         head = "inputs" if self.node is None else f"nodes{_step(self.node)}.outputs"
         return head + "".join(_step(part) for part in (self.name, *self.path))
 
@@ -79,6 +86,8 @@ def parse_ref(text: str) -> Ref:
     if root is None:
         raise RefSyntaxError(f"`{text}` is no reference: it starts with `inputs.NAME` or `nodes.ID.outputs.NAME`")
     steps = list(_steps(text, root.end()))
+    if root.group() == "error":
+        return Ref(None, ERROR, tuple(steps))
     if root.group() == "inputs":
         return _ref(text, None, steps)
     if len(steps) < 2 or not isinstance(steps[0], str) or steps[1] != "outputs":

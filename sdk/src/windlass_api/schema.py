@@ -56,7 +56,7 @@ def crd(kind_model: type[KindModel]) -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "additionalPrinterColumns": [_column(column) for column in kind_model.COLUMNS],
-                    "subresources": {"status": {}},
+                    "subresources": _subresources(kind_model),
                     "schema": {"openAPIV3Schema": root_schema(kind_model)},
                 }
             ],
@@ -105,6 +105,15 @@ def _write_one(kind_model: type[KindModel], folder: Path) -> Path:
     path = folder / f"{plural(kind_model.__name__)}.yaml"
     path.write_text(dump(crd(kind_model)), encoding="utf-8")
     return path
+
+
+def _subresources(kind_model: type[KindModel]) -> dict[str, Any]:
+    found: dict[str, Any] = {"status": {}} if "status" in kind_model.model_fields else {}
+    if kind_model.SCALES:
+        paths = ("spec.replicas", "status.replicas", "status.selector")
+        fields = ("specReplicasPath", "statusReplicasPath", "labelSelectorPath")
+        found["scale"] = {field: f".{path}" for field, path in zip(fields, paths, strict=True)}
+    return found
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -1,16 +1,29 @@
 """Types: compact expressions for what flows between tasks, and plain JSON values checked against them.
 
-    any   none   bool   int   float   str   struct
-    list[T]   dict[str, T]   optional[T]   union[A, B]          `list` and `dict` alone hold anything
-
-A `struct` is a JSON object. What it looks like may be said by a JSON Schema beside the type (`schema`), which
-describes the whole value: that of `list[struct]` is a schema of a list. (Where the type is a list or a dict and the
-schema plainly that of an object with properties, it is taken as the schema of the struct inside.) Of JSON Schema these
-keywords are checked, others are notes to the reader: type, enum, const, properties, required, additionalProperties,
-items, prefixItems, anyOf, oneOf, allOf, and `$ref` into `$defs`.
+    any   none   bool   int   float   str   bytes   datetime   date   timedelta   enum   struct   pickle
+    file   directory   dataframe                                and, with a format, file[csv], dataframe[parquet]
+    list[T]   dict[K, T]   optional[T]   union[A, B]            `list` and `dict` alone hold anything
 
 Values are plain JSON. A bool is not an int. An int is a value of `float`, for JSON does not tell 3.0 from 3, yet the
-type `int` is not assignable to `float`. What is not finite travels as the text "NaN", "Infinity" or "-Infinity".
+type `int` is not assignable to `float`. What is not finite travels as the text "NaN", "Infinity" or "-Infinity". The
+others that JSON has no word for:
+
+| type | value |
+|---|---|
+| `datetime` | text, RFC 3339: `2024-01-02T03:04:05.000006Z`, or with an offset; without either it is UTC |
+| `date` | text: `2024-01-02` |
+| `timedelta` | text, a duration as Go writes it: `1h2m3.5s`, `-5s`, `250ms` |
+| `bytes` | text, base64 |
+| `enum` | one of the texts, numbers or bools which the schema lists |
+| `struct` | object; what is in it, the schema says |
+| `dict[K, T]` | object; K is any scalar, and a key that is no text is written as its JSON: `{"3": …}` |
+| `file`, `directory`, `dataframe`, `pickle` | object with a `uri`: the value lies there, this is a reference to it |
+
+A JSON Schema beside the type (`schema`) describes the whole value: that of `list[struct]` is a schema of a list.
+(Where the type is a list or a dict and the schema plainly that of an object with properties, it is taken as the schema
+of the struct inside.) Of JSON Schema these keywords are checked, others are notes to the reader: type, enum, const,
+properties, required, additionalProperties, propertyNames, items, prefixItems, anyOf, oneOf, allOf, and `$ref` into
+`$defs`; and a keyword of ours, `x-windlass-type`, a type expression, where JSON Schema has no word for a part's type.
 
 The SDK spells types, `validation` checks wiring with them before anything runs, and the runtime and the operator check
 values. This module knows no Python annotations: that is the SDK's part.
@@ -18,6 +31,8 @@ values. This module knows no Python annotations: that is the SDK's part.
 
 from __future__ import annotations
 
+import binascii
+import datetime
 import json
 import math
 import re
@@ -34,9 +49,20 @@ MAX_DEPTH = 32
 MAX_VALUE_DEPTH = 100
 _MAX_SCHEMA_DEPTH = 8
 
-_SCALARS = ("any", "none", "bool", "int", "float", "str", "struct")
+KEYS = ("str", "int", "float", "bool", "datetime", "date", "timedelta", "bytes", "enum")
+"""What the keys of a dict may be."""
+
+REFERENCES = ("file", "directory", "dataframe", "pickle")
+"""Types whose values lie elsewhere; what travels says where."""
+
+TYPE_KEYWORD = "x-windlass-type"
+
+_SCALARS = ("any", "none", *KEYS, "struct", "pickle")
+_FORMATTED = ("file", "directory", "dataframe")
 _CONTAINERS = ("list", "dict", "optional", "union")
+_NAMES = _SCALARS + _FORMATTED + _CONTAINERS
 _TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<mark>[\[\],])|(?P<end>\Z))")
+_FORMAT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9_.+/-]{0,62})")
 
 
 class TypeSyntaxError(ValueError):
@@ -57,13 +83,17 @@ class PathError(LookupError):
 
 
 class Type(NamedTuple):
-    """A type. `args`: the item of a list, (str, value) of a dict, what is optional, the members of a union."""
+    """A type. `args`: the item of a list, (key, value) of a dict, what is optional, the members of a union. `format`:
+    that of a file, directory or dataframe, where it is said.
+    """
 
     name: str
     args: tuple[Type, ...] = ()
+    format: str = ""
 
     def __str__(self) -> str:
-        return self.name + (f"[{', '.join(str(arg) for arg in self.args)}]" if self.args else "")
+        inside = self.format or ", ".join(str(arg) for arg in self.args)
+        return f"{self.name}[{inside}]" if inside else self.name
 
 
 ANY = Type("any")
@@ -72,7 +102,16 @@ BOOL = Type("bool")
 INT = Type("int")
 FLOAT = Type("float")
 STR = Type("str")
+BYTES = Type("bytes")
+DATETIME = Type("datetime")
+DATE = Type("date")
+TIMEDELTA = Type("timedelta")
+ENUM = Type("enum")
 STRUCT = Type("struct")
+PICKLE = Type("pickle")
+FILE = Type("file")
+DIRECTORY = Type("directory")
+DATAFRAME = Type("dataframe")
 
 
 def list_of(item: Type) -> Type:
@@ -80,9 +119,9 @@ def list_of(item: Type) -> Type:
     return Type("list", (item,))
 
 
-def dict_of(value: Type) -> Type:
-    """The type of a dict; its keys are texts."""
-    return Type("dict", (STR, value))
+def dict_of(value: Type, key: Type = STR) -> Type:
+    """The type of a dict; its keys are texts, or one of the other scalars in KEYS."""
+    return Type("dict", (key, value))
 
 
 def optional_of(some: Type) -> Type:
@@ -127,17 +166,43 @@ def check_value(value: Any, type: Type, schema: Schema | None = None, path: str 
     return list(_CHECKS[type.name](value, type, schema, path))
 
 
-def assignable(source: Type, target: Type) -> bool:
-    """Whether every value of `source` may go where `target` is expected. `any`, on either side, is left to run time."""
-    if ANY in (source, target) or source == target:
+def assignable(
+    source: Type, target: Type, source_schema: Schema | None = None, target_schema: Schema | None = None
+) -> bool:
+    """Whether every value of `source` may go where `target` is expected.
+
+    Left to run time: `any` on either side; a text or number where an enum is expected, and the other way round; the
+    format of files, directories and dataframes. Of two enums whose schemas are known, the target has all values of the
+    source.
+    """
+    if ANY in (source, target):
         return True
+    have, want = _enumerated(source, source_schema), _enumerated(target, target_schema)
+    if have is not None and want is not None and not all(any(_same(one, other) for other in want) for one in have):
+        return False
+    return source == target or _assignable(source, target)
+
+
+def _assignable(source: Type, target: Type) -> bool:
     sources, targets = alternatives(source), alternatives(target)
     if len(sources) > 1 or len(targets) > 1:
         return all(any(assignable(one, other) for other in targets) for one in sources)
     source, target = sources[0], targets[0]
-    if {source.name, target.name} == {"struct", "dict"}:
-        return source.name == "dict" or target.args[1] == ANY
+    names = {source.name, target.name}
+    if names == {"struct", "dict"}:
+        return source.name == "dict" or target.args == (STR, ANY)
+    if names in ({"enum", "str"}, {"enum", "int"}, {"enum", "bool"}):
+        return True
     return source.name == target.name and all(map(assignable, source.args, target.args))
+
+
+def _enumerated(of: Type, schema: Schema | None) -> list[Any] | None:
+    """The values of an enum, or of an optional one; None where they are not known, or it is something else."""
+    if schema is None or ENUM not in alternatives(of) or len(alternatives(of)) > 1 + admits_null(of):
+        return None
+    options = [_rooted(option, schema) for option in _list(schema, "anyOf")] or [_rooted(schema, schema)]
+    found = [_list(option, "enum") for option in options if option is not None and "enum" in option]
+    return found[0] if len(found) == 1 else None
 
 
 def descend(type: Type, schema: Schema | None, path: Sequence[PathStep]) -> tuple[Type, Schema | None]:  # noqa: A002  the plain word
@@ -181,17 +246,31 @@ class _Parser:
         if depth >= MAX_DEPTH:
             raise self.error(f"it nests more than {MAX_DEPTH} levels deep")
         name = self.word
-        if name not in _SCALARS + _CONTAINERS:
-            raise self.error(f"`{name}` is unknown{did_you_mean(name, _SCALARS + _CONTAINERS)}")
+        if name not in _NAMES:
+            raise self.error(f"`{name}` is unknown{did_you_mean(name, _NAMES)}")
         self.advance()
         if name in _SCALARS:
             return self.scalar(name)
-        return self.container(name, depth)
+        return self.formatted(name) if name in _FORMATTED else self.container(name, depth)
 
     def scalar(self, name: str) -> Type:
         if self.word == "[":
             raise self.error(f"`{name}` takes nothing in brackets")
         return Type(name)
+
+    def formatted(self, name: str) -> Type:
+        if self.word != "[":
+            return Type(name)
+        found = _FORMAT.match(self.text, self.end)
+        if found is None:
+            self.start = self.end
+            raise self.error(f"`{name}` takes a format in brackets, such as `{name}[csv]`")
+        self.end = found.end()
+        self.advance()
+        if self.word != "]":
+            raise self.error(f"`]` is expected{self.found()}")
+        self.advance()
+        return Type(name, format=found[1])
 
     def container(self, name: str, depth: int) -> Type:
         if self.word != "[":
@@ -200,8 +279,8 @@ class _Parser:
             raise self.error(f"`{name}` needs {'a type' if name == 'optional' else 'types'} in brackets: `{name}[…]`")
         args = self.arguments(depth)
         if name == "dict":
-            if len(args) != 2 or args[0] != STR:
-                raise self.error("a dict has texts as keys: `dict[str, T]`")
+            if len(args) != 2 or args[0].name not in KEYS:
+                raise self.error(f"a dict has a key and a value: `dict[str, T]`, where the key is {_or(KEYS)}")
         elif name == "union":
             if len(args) < 2:
                 raise self.error("a union has two members or more: `union[A, B]`")
@@ -226,6 +305,10 @@ class _Parser:
 
     def found(self) -> str:
         return " where it ends" if self.kind == "end" else f" where `{self.word}` stands"
+
+
+def _or(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 # Values. One check per name of a type; each is a generator of findings.
@@ -311,8 +394,115 @@ def _check_dict(value: Any, expected: Type, schema: Schema | None, path: str) ->
         yield _mismatch(value, str(expected), path)
         return
     yield from _check_keys(value, path)
+    kind = expected.args[0]
+    if kind != STR:
+        yield from _check_key_texts(value, kind, schema, path)
     for key, item in value.items():
         yield from check_value(item, expected.args[1], _entry_schema(schema, str(key)), field_path(path, str(key)))
+
+
+def _check_key_texts(value: Mapping[Any, Any], kind: Type, schema: Schema | None, path: str) -> Iterator[Finding]:
+    names = _map(_one_of(schema, "object") or {}, "propertyNames")
+    for key in value:
+        if isinstance(key, str) and not _is_key(key, kind, names):
+            yield Finding(path, "TypeMismatch", f"the key {show(key)} does not spell {_article(kind.name)}")
+
+
+def _is_key(key: str, kind: Type, names: Schema) -> bool:
+    """Whether a key is what a scalar is written as: the text itself where that is a text, else its JSON."""
+    enum = _list(names, "enum")
+    if kind.name == "enum":
+        return key in enum or not enum
+    if not check_value(key, kind):
+        return True
+    if kind.name == "int":
+        return _INT_TEXT.match(key) is not None
+    if kind.name == "float":
+        return _FLOAT_TEXT.match(key) is not None
+    return kind.name == "bool" and key in ("true", "false")
+
+
+_INT_TEXT = re.compile(r"-?(0|[1-9][0-9]{0,18})\Z")
+_FLOAT_TEXT = re.compile(r"-?(0|[1-9][0-9]{0,400})(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,4})?\Z")
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _check_reference(value: Any, expected: Type, schema: Schema | None, path: str) -> Iterator[Finding]:
+    if not isinstance(value, Mapping) or not isinstance(value.get("uri"), str) or not value["uri"]:
+        yield _mismatch(value, f"a map with a `uri` ({expected})", path)
+        return
+    yield from _check_any(value, ANY, schema, path)
+    for key in ("format", "hash"):
+        if not isinstance(value.get(key, ""), str):
+            yield _mismatch(value[key], "a text", field_path(path, key))
+
+
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DATE_TEXT = re.compile(rf"{_DATE}\Z")
+_DATETIME_TEXT = re.compile(
+    rf"({_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}})(?:\.[0-9]{{1,9}})?(?:Z|([-+][0-9]{{2}}:[0-9]{{2}}))?\Z"
+)
+_DURATION_PART = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?(ns|us|µs|μs|ms|s|m|h)")
+_DURATION_TEXT = re.compile(rf"[-+]?(?:0|(?:{_DURATION_PART.pattern})+)\Z")
+_NANOSECONDS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "μs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
+_LONGEST = 10**9 * _NANOSECONDS["h"] * 24  # what Python's timedelta is less than
+_SHORTEST = (10**9 - 1) * _NANOSECONDS["h"] * 24 + 999  # and what is as much below zero as it can be
+
+
+def is_datetime(value: Any) -> bool:
+    """Whether the value stands for a point in time, in years 1 to 9999 of UTC."""
+    found = _DATETIME_TEXT.match(value) if isinstance(value, str) else None
+    if found is None:
+        return False
+    try:
+        datetime.datetime.fromisoformat(found[1] + (found[2] or "+00:00")).astimezone(datetime.timezone.utc)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def is_date(value: Any) -> bool:
+    """Whether the value stands for a day."""
+    if not isinstance(value, str) or _DATE_TEXT.match(value) is None:
+        return False
+    try:
+        datetime.date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def is_timedelta(value: Any) -> bool:
+    """Whether the value stands for a duration, of less than 10⁹ days."""
+    if not isinstance(value, str) or _DURATION_TEXT.match(value) is None:
+        return False
+    total = 0
+    for number, fraction, unit in _DURATION_PART.findall(value):
+        size = _NANOSECONDS[unit]
+        total += int(number) * size + int(fraction or 0) * size // 10 ** len(fraction)
+    return total <= _SHORTEST if value.startswith("-") else total < _LONGEST
+
+
+def is_bytes(value: Any) -> bool:
+    """Whether the value stands for bytes."""
+    if not isinstance(value, str) or not value.isascii():
+        return False
+    try:
+        return binascii.b2a_base64(binascii.a2b_base64(value), newline=False) == value.encode()
+    except ValueError:
+        return False
 
 
 def _check_struct(value: Any, expected: Type, schema: Schema | None, path: str) -> Iterator[Finding]:
@@ -357,7 +547,13 @@ _CHECKS: dict[str, _Check] = {
     "int": _scalar_check("int", is_int),
     "float": _scalar_check("float", is_float),
     "str": _scalar_check("str", lambda value: isinstance(value, str)),
+    "bytes": _scalar_check("bytes (base64 text)", is_bytes),
+    "datetime": _scalar_check("datetime (2024-01-02T03:04:05Z)", is_datetime),
+    "date": _scalar_check("date (2024-01-02)", is_date),
+    "timedelta": _scalar_check("timedelta (1h2m3.5s)", is_timedelta),
+    "enum": _scalar_check("enum", lambda value: isinstance(value, str | int)),
     "struct": _check_struct,
+    **dict.fromkeys(REFERENCES, _check_reference),
     "list": _check_list,
     "dict": _check_dict,
     "optional": _check_alternatives,
@@ -408,6 +604,9 @@ class _SchemaCheck:
         if wrong is not None:
             yield _mismatch(value, wrong, path)
             return
+        named = _named_type(schema)
+        if named is not None:
+            yield from check_value(value, named, None, path)
         yield from self.combined(value, schema, path)
         if isinstance(value, Mapping):
             yield from self.properties(value, schema, path)
@@ -429,8 +628,11 @@ class _SchemaCheck:
         for name in _list(schema, "required"):
             if isinstance(name, str) and name not in value:
                 yield Finding(field_path(path, name), "TypeMismatch", "it is required")
+        names = _list(_map(schema, "propertyNames"), "enum")
         for key, item in value.items():
             where = field_path(path, str(key))
+            if names and key not in names:
+                yield Finding(path, "TypeMismatch", f"the key {show(key)} is none of {', '.join(map(show, names))}")
             if key not in properties and others is False:
                 yield Finding(where, "TypeMismatch", f"it is unknown{did_you_mean(str(key), properties)}")
             else:
@@ -447,6 +649,17 @@ def _wrong_shape(value: Any, schema: Schema) -> str | None:
     if "const" in schema and not _same(value, schema["const"]):
         return show(schema["const"])
     return None
+
+
+def _named_type(schema: Schema) -> Type | None:
+    """The type that a schema names itself."""
+    text = schema.get(TYPE_KEYWORD)
+    if not isinstance(text, str):
+        return None
+    try:
+        return parse_type(text)
+    except TypeSyntaxError:
+        return None
 
 
 def _map(schema: Schema, key: str) -> Mapping[str, Any]:
@@ -559,7 +772,8 @@ def _part_of_one(expected: Type, schema: Schema | None, step: PathStep) -> tuple
         return expected.args[1], _entry_schema(schema, step)
     if expected.name == "struct" and isinstance(step, str):
         return _property(schema, step)
-    raise PathError(f"`{expected}` has no `{_show_step(step)}`")
+    hint = f'; the keys are texts in JSON: ["{step}"]' if expected.name == "dict" and expected.args[0] != STR else ""
+    raise PathError(f"`{expected}` has no `{_show_step(step)}`{hint}")
 
 
 def _property(schema: Schema | None, name: str) -> tuple[Type, Schema | None]:
@@ -580,7 +794,8 @@ def _show_step(step: PathStep) -> str:
     return f"[{step}]" if isinstance(step, int) else f".{step}"
 
 
-_TYPE_OF_JSON = {"null": NONE, "boolean": BOOL, "integer": INT, "number": FLOAT, "string": STR}
+_TYPE_OF_JSON = {"null": NONE, "boolean": BOOL, "integer": INT, "number": FLOAT}
+_TYPE_OF_FORMAT = {"date-time": DATETIME, "date": DATE}
 
 
 class _SchemaType:
@@ -600,9 +815,14 @@ class _SchemaType:
         return self.known[id(schema)]
 
     def ask(self, schema: Schema, depth: int) -> Type:
+        named = _named_type(schema)
+        if named is not None:
+            return named
         options = _list(schema, "anyOf") or _list(schema, "oneOf")
         if options:
             return union_of([self.of(option, depth) for option in options])
+        if _list(schema, "enum"):
+            return optional_of(ENUM) if None in schema["enum"] else ENUM
         names = _schema_types(schema)
         return union_of([self.of_kind(name, schema, depth) for name in names]) if names else ANY
 
@@ -614,4 +834,6 @@ class _SchemaType:
             if "properties" in schema or not isinstance(entries, Mapping):
                 return STRUCT
             return dict_of(self.of(entries, depth))
+        if name == "string":
+            return _TYPE_OF_FORMAT.get(str(schema.get("format")), STR)
         return _TYPE_OF_JSON[name]

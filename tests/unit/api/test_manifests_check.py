@@ -104,7 +104,7 @@ def test_a_world_in_order_has_no_findings() -> None:
         (0, "spec/resources/limits", {"cpu": True}, "spec.resources.limits.cpu: expected a quantity"),
         (0, "spec/resources/limits", {"memory": "lots"}, "spec.resources.limits.memory: expected a quantity"),
         (0, "spec/python/entrypoint", "nope", 'spec.python.entrypoint: "nope" does not match'),
-        (0, "spec/python", None, "spec: exactly one runner is required: `python`"),
+        (0, "spec/python", None, "spec.python: exactly one runner is required: python, container"),
         (0, "spec/image", "", "spec.image: it must not be empty"),
         (0, "spec/description", "x" * 4097, "spec.description: 4097 characters, at most 4096 are allowed"),
         (0, "spec/retryOn", ["x"] * 65, "spec.retryOn: 65 entries, at most 64 are allowed"),
@@ -114,10 +114,10 @@ def test_a_world_in_order_has_no_findings() -> None:
         (1, "spec/outputs/report", {"type": "str"}, "spec.outputs.report.from: field is required"),
         (1, "metadata", {}, "metadata.name: field is required, or `generateName` in its place"),
         (1, "metadata/name", "Word_Count", 'metadata.name: "Word_Count" does not match'),
-        (3, "metadata/name", "e" * 64, f"metadata.name: `{'e' * 64}` has 64 characters, the name of an"),
+        (3, "metadata/name", "e" * 64, "metadata.name has at most 63 characters"),
         (3, "spec/cancel", "yes", 'spec.cancel: expected true or false, got "yes"'),
-        (3, "spec/workflow", {"name": "wordcount.wf"}, "spec: exactly one of `workflow` and `task` is required"),
-        (3, "spec", {}, "spec: exactly one of `workflow` and `task` is required"),
+        (3, "spec/workflow", {"name": "wordcount.wf"}, "spec.workflow: exactly one target is required: workflow, task"),
+        (3, "spec", {}, "spec.workflow: exactly one target is required: workflow, task, launchPlan"),
         (3, "apiVersion", "windlass.dev/v1", "apiVersion: `windlass.dev/v1` is unknown; the version is"),
         (3, "kind", "Exekution", "kind: `Exekution` is no kind of windlass.dev; did you mean `Execution`?"),
         (4, "kind", None, "kind: field is required"),
@@ -155,3 +155,20 @@ def test_a_document_that_is_no_object_is_a_finding(document: Any) -> None:
 
 def test_an_empty_document_lacks_both_fields() -> None:
     assert check({}) == ["apiVersion: field is required", "kind: field is required"]
+
+
+def test_an_object_that_the_store_would_not_take_is_told_its_size() -> None:
+    objects = world()
+    objects[0]["spec"]["inputs"]["config"]["default"] = {"a": ["x" * 1024] * 1024}
+    assert check(*objects)[0].startswith("the object has 1")
+    assert [finding.reason for _, finding in validate_manifests(objects)] == ["TooLarge"]
+
+
+def test_rules_are_held_wherever_their_model_stands_and_all_that_are_broken_are_told() -> None:
+    objects = change(1, "spec/nodes/0/overrides", {"cache": {"serialize": True}, "secrets": [{"env": "A"}]})
+    objects[1]["spec"]["defaults"] = {"podTemplate": {"labels": {"windlass.dev/node": "mine"}}}
+    assert [str(one).split(":")[0] for _, one in validate_manifests(objects)] == [
+        "spec.nodes[0].overrides.secrets[0].key",
+        "spec.nodes[0].overrides.cache.version",
+        "spec.defaults.podTemplate.labels",
+    ]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from windlass_api import names, reference, schema
-from windlass_api.overrides import OVERRIDE_FIELDS
+from windlass_api.overrides import OVERRIDE_FIELDS, POD_FIELDS
 from windlass_api.v1alpha1.kinds import KINDS
 from windlass_api.v1alpha1.meta import KindModel
-from windlass_api.v1alpha1.overrides import Overrides
+from windlass_api.v1alpha1.overrides import Overrides, PodSettings
 from windlass_api.v1alpha1.task import TaskSpec
 
 ROOT = Path(__file__).parents[3]
@@ -49,8 +49,8 @@ def test_the_commands_write_one_file_per_kind(tmp_path: Path, capsys: pytest.Cap
     assert reference.main([str(tmp_path / "docs")]) == 0
     written = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert [path.name for path in written] == [
-        *("tasks.yaml", "workflows.yaml", "executions.yaml"),
-        *("task.md", "workflow.md", "execution.md"),
+        *(f"{names.plural(kind.__name__)}.yaml" for kind in KINDS),
+        *(f"{kind.__name__.lower()}.md" for kind in KINDS),
     ]
     assert schema.main([]) == reference.main([]) == 2
 
@@ -93,13 +93,18 @@ def test_the_schema_is_structural(kind: type[KindModel]) -> None:
 @EACH_KIND
 def test_values_are_free_only_where_that_is_meant(kind: type[KindModel]) -> None:
     ends = {path.rsplit(".", 1)[-1] for path, field in fields_of(kind) if is_free(field)}
-    assert ends <= {"inputs[]", "outputs[]", "default", "schema", "from"}
+    assert ends <= {
+        *("inputs[]", "outputs[]", "default", "schema", "from"),
+        *("defaultInputs[]", "fixedInputs[]", "partitions[]", "timePartition", "value"),
+        "spec",  # of a podTemplate
+    }
 
 
 def test_the_merge_knows_every_override_and_no_override_has_a_default() -> None:
     fields = Overrides.model_fields.values()
     assert tuple(field.alias for field in fields) == OVERRIDE_FIELDS
     assert all(field.default is None for field in fields)
+    assert tuple(field.alias for field in PodSettings.model_fields.values()) == POD_FIELDS
     assert issubclass(TaskSpec, Overrides)
 
 

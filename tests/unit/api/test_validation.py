@@ -32,8 +32,8 @@ TASKS: dict[str, Spec] = {
 }
 
 
-def find_task(name: str, version: str | None) -> Spec | None:
-    return TASKS.get(name) if version is None else None
+def find_task(kind: str, name: str, version: str | None) -> Spec | None:
+    return TASKS.get(name) if kind == "Task" and version is None else None
 
 
 def node(name: str, task: str, **fields: Any) -> Spec:

@@ -68,7 +68,7 @@ def test_the_version_of_go_is_read(text: str, version: tuple[int, int, int]) -> 
 
 
 def test_the_compiler_is_new_enough_for_every_module() -> None:
-    for module in ("kubernetes", "containerd"):
+    for module in ("kubernetes", "containerd", "registry"):
         text = (Path(toolchain.__file__).parent / module / "go.mod").read_text()
         [needed] = [line.split()[1] for line in text.splitlines() if line.startswith("go ")]
         assert toolchain.parse_version(f"go{needed}") <= toolchain.NEEDED

@@ -102,6 +102,19 @@ def test_what_changes_a_run_is_a_new_closure(change: Any) -> None:
     assert compiled(spec, known).hash != compiled().hash
 
 
+def test_a_workflows_defaults_hold_where_neither_the_task_nor_the_node_says_anything() -> None:
+    overrides = {"retries": 5}
+    flow = {
+        "nodes": [{"id": "a", "task": {"name": "plain"}}, {"id": "b", "task": {"name": "own"}, "overrides": overrides}],
+        "defaults": {"image": "default:1", "env": {"A": "default", "B": "default"}, "retries": 1},
+    }
+    known = {"plain": task(), "own": task(image="own:1", env={"A": "own"})}
+    of = load(compile_closure(flow, lambda name, _: known[name], lambda _: None))
+    assert of.nodes["a"].spec.items() >= flow["defaults"].items()  # type: ignore[attr-defined]  # it is a dict
+    assert (of.nodes["b"].spec["image"], of.nodes["b"].spec["retries"]) == ("own:1", 5)
+    assert of.nodes["b"].spec["env"] == {"A": "own", "B": "default"}
+
+
 def test_missing_code_is_named_with_its_task() -> None:
     with pytest.raises(MissingCodeError, match="ConfigMap 'code-1' with the code of task 't'"):
         compile_closure(workflow(), lambda name, version: tasks().get((name, version)), lambda _: None)
@@ -127,10 +140,12 @@ def test_a_task_by_itself_is_a_workflow_of_one_node() -> None:
 def admitted(spec: Body, code: str | None = "d1", **workflows: Body) -> Verdict:
     flows = {"wf": workflow(), **workflows}
 
-    def find_workflow(name: str, version: str | None) -> Body | None:
-        return flows.get(name) if version in (None, "v1") else None
+    def find(kind: str, name: str, version: str | None) -> Body | None:
+        if kind == "Task":
+            return tasks().get((name, version))
+        return flows.get(name) if kind == "Workflow" and version in (None, "v1") else None
 
-    return admit(spec, find_workflow, lambda name, version: tasks().get((name, version)), lambda _: code)
+    return admit(spec, find, lambda _: code)
 
 
 def nodes(*listed: Body) -> Body:

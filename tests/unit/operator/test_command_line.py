@@ -14,8 +14,10 @@ import pytest
 import yaml
 
 from tests.unit.operator.fake_cluster import FakeCluster, refusal
+from windlass_api import names
 from windlass_operator.cli import main, run
 from windlass_operator.clients.cluster import Answer
+from windlass_operator.handlers import KINDS
 from windlass_operator.settings import RuntimeDelivery, Settings
 
 
@@ -71,7 +73,7 @@ def settings(
 ) -> Settings:
     cluster = cluster or FakeCluster()
     for namespace in ("", "/namespaces/a", "/namespaces/b"):
-        for plural in ("tasks", "workflows", "executions"):
+        for plural in map(names.plural, KINDS):
             answer = workflows if plural == "workflows" else THERE
             cluster.say("GET", f"/apis/windlass.dev/v1alpha1{namespace}/{plural}", answer)
     cluster.say("GET", "/version", version)
@@ -102,7 +104,7 @@ def test_it_does_not_start_on_an_api_server_that_it_cannot_use(workflows: Answer
 def test_it_looks_only_where_it_will_work() -> None:
     cluster = FakeCluster()
     settings("--namespace", "a", "--namespace", "b", "--runtime-delivery", "none", cluster=cluster)
-    assert len(cluster.requests) == 6
+    assert len(cluster.requests) == 2 * len(KINDS)
     assert all("/namespaces/a/" in path or "/namespaces/b/" in path for _, path in cluster.requests)
 
 
@@ -166,11 +168,11 @@ def changed(**change: Any) -> str:
         ("kind: Pod", "object 1, of kind Pod, has no metadata.name"),
         ("kind: Pod\nmetadata: e", "object 1, of kind Pod, has no metadata.name"),
         ("kind: List\nitems: [{kind: Task}]", "object 1, of kind Task, has no metadata.name"),
-        (changed(spec={}), "Execution e: spec: exactly one of `workflow` and `task` is required"),
+        (changed(spec={}), "Execution e: spec.workflow: exactly one target is required"),
         (changed(spec=None), "Execution e: spec: expected a map, got null"),
         (changed(status={"phase": "Dancing"}), "Execution e: status.phase: expected "),
         (changed() + "status: {startedAt: 2026-11-22T19:00:00Z}", "Execution e: status.startedAt: expected a text"),
-        (changed(kind="Workflow", spec={"nodes": [{"id": "a"}]}), "Workflow e: spec.nodes[0].task: field is required"),
+        (changed(kind="Workflow", spec={"nodes": [{"id": "a"}]}), "spec.nodes[0].task: exactly one kind of node"),
         (b"\xff\xfe\x00".decode("latin-1"), "special characters are not allowed"),
     ],
     ids=[

@@ -69,10 +69,10 @@ def world() -> World:
 def test_what_is_known_is_not_asked_for(world: World) -> None:
     spec = task(version="v2")
     world.add("Task", "t", spec)
-    assert world.resolving(lambda lookup: lookup.task("t", None)) == spec
-    assert world.resolving(lambda lookup: lookup.task("t", "v2")) == spec
-    assert world.resolving(lambda lookup: lookup.task("none", None)) is None
-    assert world.resolving(lambda lookup: lookup.workflow("t", None)) is None
+    assert world.resolving(lambda lookup: lookup.find("Task", "t", None)) == spec
+    assert world.resolving(lambda lookup: lookup.find("Task", "t", "v2")) == spec
+    assert world.resolving(lambda lookup: lookup.find("Task", "none", None)) is None
+    assert world.resolving(lambda lookup: lookup.find("Workflow", "t", None)) is None
     assert world.cluster.requests == []
 
 
@@ -83,8 +83,8 @@ def test_a_version_is_fetched_once_and_then_it_is_decided(world: World) -> None:
     seen: list[Any] = []
 
     def decide(lookup: Lookup) -> Any:
-        seen.append(lookup.task("t", "v1"))
-        return lookup.task("t", "v1")
+        seen.append(lookup.find("Task", "t", "v1"))
+        return lookup.find("Task", "t", "v1")
 
     assert world.resolving(decide) == old
     assert seen == [None, old]
@@ -92,7 +92,7 @@ def test_a_version_is_fetched_once_and_then_it_is_decided(world: World) -> None:
 
 
 def test_a_version_that_never_was_is_asked_for_once(world: World) -> None:
-    assert world.resolving(lambda lookup: lookup.workflow("wf", "v9")) is None
+    assert world.resolving(lambda lookup: lookup.find("Workflow", "wf", "v9")) is None
     assert world.cluster.requests == [("GET", REVISIONS)]
 
 
@@ -100,7 +100,7 @@ def test_of_revisions_with_one_version_the_newest_counts(world: World) -> None:
     version = {names.LABEL_VERSION: "v1"}
     for number in (9, 10, 2):
         world.revision(number, task(version="v1", image=f"i{number}"), **version)
-    found = world.resolving(lambda lookup: lookup.task("t", "v1"))
+    found = world.resolving(lambda lookup: lookup.find("Task", "t", "v1"))
     assert found["image"] == "i10"
 
 
@@ -113,7 +113,7 @@ def test_a_revision_of_something_else_does_not_count(world: World, kind: str, na
     data = {"kind": kind, "name": name, "spec": task(version=version)}
     labels = {names.LABEL_DEFINITION: "task-t", names.LABEL_VERSION: "v1"}
     world.cluster.put(REVISIONS, {"metadata": {"name": "r1", "labels": labels}, "data": data, "revision": 1})
-    assert world.resolving(lambda lookup: lookup.task("t", "v1")) is None
+    assert world.resolving(lambda lookup: lookup.find("Task", "t", "v1")) is None
 
 
 def test_what_one_answer_asks_for_is_fetched_too(world: World) -> None:
@@ -125,8 +125,8 @@ def test_what_one_answer_asks_for_is_fetched_too(world: World) -> None:
     )
 
     def decide(lookup: Lookup) -> str | None:
-        workflow = lookup.workflow("wf", "v1")
-        found = lookup.task(workflow["uses"], "v7") if workflow else None
+        workflow = lookup.find("Workflow", "wf", "v1")
+        found = lookup.find("Task", workflow["uses"], "v7") if workflow else None
         return lookup.code(found["image"]) if found else None
 
     assert world.resolving(decide) == code_digest({"binaryData": {"bundle.tar.gz": "AA=="}})
@@ -158,7 +158,7 @@ def test_code_that_is_not_there_has_no_hash(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("path", "ask"),
-    [(REVISIONS, lambda lookup: lookup.task("t", "v1")), (CODE, lambda lookup: lookup.code("code-1"))],
+    [(REVISIONS, lambda lookup: lookup.find("Task", "t", "v1")), (CODE, lambda lookup: lookup.code("code-1"))],
     ids=["revisions", "code"],
 )
 def test_what_cannot_be_fetched_is_no_decision(world: World, path: str, ask: Any) -> None:

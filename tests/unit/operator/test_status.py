@@ -10,8 +10,7 @@ from typing import Any
 
 import jsonpatch
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from tests.unit.operator.things import NOW, Body, closure, observed
 from windlass_api import conditions

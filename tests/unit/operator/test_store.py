@@ -236,6 +236,23 @@ def test_dependents_are_who_may_have_waited_for_a_definition() -> None:
     assert list(store.dependents("Task", "elsewhere", "t")) == []
 
 
+def test_who_calls_a_launch_plan_waits_for_its_workflow_too() -> None:
+    store = Store()
+    calls = {"nodes": [{"id": "a", "launchPlan": {"name": "plan"}}, {"id": "b", "sleep": {"duration": "1s"}}]}
+    store.remember_definition("Workflow", definition("Workflow", "outer", calls))
+    store.remember_definition("LaunchPlan", definition("LaunchPlan", "plan", {"workflow": {"name": "inner"}}))
+    store.remember_definition(
+        "Workflow", definition("Workflow", "hurt", {"onFailure": {"workflow": {"name": "inner"}}})
+    )
+    assert list(store.dependents("Workflow", "ns", "inner")) == [
+        ("LaunchPlan", "ns", "plan"),
+        ("Workflow", "ns", "outer"),
+        ("Workflow", "ns", "hurt"),
+    ]
+    store.forget_definition("LaunchPlan", definition("LaunchPlan", "plan", {}))
+    assert list(store.dependents("Workflow", "ns", "inner")) == [("Workflow", "ns", "hurt")]
+
+
 def test_definitions_come_change_and_go() -> None:
     store = Store()
     body = definition("Task", "t", task())

@@ -10,12 +10,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tests.unit.operator.things import NOW
+from windlass_api.names import plural
 from windlass_operator.core.plan_execution import Transition
 from windlass_operator.core.states import NodePhase
+from windlass_operator.handlers import KINDS
 from windlass_operator.reconcile import paths
 from windlass_operator.telemetry import Telemetry
 from windlass_operator.telemetry.logs import JsonFormatter
@@ -154,13 +155,13 @@ def test_gauges_are_read_when_they_are_scraped(told: Told) -> None:
 
 
 names = st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,12}[a-z0-9])?", fullmatch=True)
-RESOURCES = {"pods", "configmaps", "events", "controllerrevisions", "tasks", "workflows", "executions"}
+RESOURCES = {"pods", "configmaps", "events", "controllerrevisions", *map(plural, KINDS)}
 KNOWN = RESOURCES | {f"{one}/status" for one in RESOURCES}
 
 
 @given(names, names)
 def test_a_resource_is_never_the_name_of_an_object(namespace: str, name: str) -> None:
-    made = [paths.ours(kind, namespace, name) for kind in ("Task", "Workflow", "Execution")]
+    made = [paths.ours(kind, namespace, name) for kind in KINDS]
     asked = [
         *made,
         *(f"{path}/status" for path in made),

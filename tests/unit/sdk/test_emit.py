@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,6 +214,68 @@ def test_an_execution_names_its_workflow_or_task() -> None:
         "spec": {"workflow": {"name": windlass_name(travel)}, "inputs": {"steps": [1, 2]}},
     }
     assert _emit.execution_manifest(keep, {})["spec"] == {"task": {"name": windlass_name(keep)}}
+
+
+def test_every_kind_of_node_has_its_shape() -> None:
+    @workflow(on_failure=keep)
+    def strict(value: Any) -> Any:
+        return keep(value=value)
+
+    @workflow(interruptible=True, failure_policy=windlass.WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE)
+    def everything(n: int, steps: list[int]) -> list[Any]:
+        mapped = windlass.map_task(keep, concurrency=2)(value=steps)
+        chosen = windlass.conditional("big?").if_(n > 3).then(mapped).else_().fail("too small")
+        windlass.approve(chosen, "fine?", timeout=60).with_overrides(node_name="approval")
+        windlass.wait_for_input("why", timeout=60, expected_type=str)
+        windlass.sleep(datetime.timedelta(minutes=1.5)) >> strict(value=n)
+        return chosen  # type: ignore[no-any-return]
+
+    objects = _emit.manifests(_emit.complete([everything]))
+    assert validate_manifests(objects) == []
+    spec = objects[-1]["spec"]
+    assert list(spec) == ["inputs", "outputs", "failurePolicy", "defaults", "nodes"]
+    assert spec["failurePolicy"] == "FailAfterExecutableNodesComplete"
+    assert spec["defaults"] == {"interruptible": True}
+    kept = {"name": windlass_name(keep)}
+    assert spec["nodes"] == [
+        {
+            "id": "n0",
+            "name": "map_keep",
+            "task": kept,
+            "map": {"over": ["value"], "concurrency": 2},
+            "inputs": {"value": {"$ref": "inputs.steps"}},
+        },
+        {
+            "id": "n1",
+            "name": "big?",
+            "select": [
+                {"when": "inputs.n > 3", "outputs": {"o0": {"$ref": "nodes.n0.outputs.o0"}}},
+                {"fail": "too small"},
+            ],
+        },
+        {
+            "id": "approval",
+            "name": "fine?",
+            "approve": {"name": "fine?", "timeout": "1m"},
+            "inputs": {"value": {"$ref": "nodes.n1.outputs.o0"}},
+        },
+        {"id": "n3", "name": "why", "waitForInput": {"name": "why", "type": "str", "timeout": "1m"}},
+        {"id": "n4", "name": "sleep-gate", "sleep": {"duration": "1m30s"}},
+        {
+            "id": "n5",
+            "name": "strict",
+            "workflow": {"name": windlass_name(strict)},
+            "inputs": {"value": {"$ref": "inputs.n"}},
+            "dependsOn": ["n4"],
+        },
+    ]
+    handled = next(item for item in objects if item["metadata"]["name"] == windlass_name(strict))
+    assert handled["spec"]["onFailure"] == {
+        "id": "fn0",
+        "name": "keep",
+        "task": kept,
+        "inputs": {"value": {"$ref": "inputs.value"}},
+    }
 
 
 def windlass_name(entity: Any) -> str:

@@ -1,11 +1,16 @@
 """`import windlass` is paid in every pod: what it loads is part of its interface."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 HEAVY = {
+    "boto3",
+    "grpc",
+    "pandas",
     "pydantic",
     "yaml",
     "kubernetes",
@@ -76,3 +81,24 @@ def test_every_public_name_is_there() -> None:
 
     assert [name for name in windlass.__all__ if not hasattr(windlass, name)] == []
     assert "annotations" not in windlass.__all__
+
+
+def test_type_checkers_read_the_same_names_as_python() -> None:
+    import windlass
+
+    tree = ast.parse(Path(str(windlass.__file__)).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    told = {
+        alias.name: (node.module or "").removeprefix("windlass").removeprefix(".") or alias.name
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert told == windlass._HOME
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    import windlass
+
+    with pytest.raises(AttributeError, match="has no attribute 'tsak'"):
+        windlass.tsak  # noqa: B018

@@ -91,8 +91,12 @@ def counting() -> Counted:
 
 
 def compiled(body: Callable[[], Any]) -> Any:
-    """The graph of a workflow without inputs and outputs."""
-    return workflow(body).compile()
+    """The graph of a workflow without inputs and outputs, whatever the body returns."""
+
+    def quietly() -> None:
+        body()
+
+    return workflow(quietly).compile()
 
 
 def test_parts_of_a_promise_are_paths_in_its_reference() -> None:
@@ -165,16 +169,6 @@ def test_iterating_over_a_promise_is_refused(use: Callable[[Any], Any]) -> None:
 def test_the_length_of_a_promise_is_refused() -> None:
     with pytest.raises(ValueError, match="has no length"):
         compiled(lambda: len(pair(x=1).right))
-
-
-@pytest.mark.parametrize(
-    "use",
-    [lambda p: p == 1, lambda p: p != 1, lambda p: p < 1, lambda p: p <= 1, lambda p: p > 1, lambda p: p >= 1],
-    ids=["==", "!=", "<", "<=", ">", ">="],
-)
-def test_comparing_a_promise_is_refused_rather_than_false(use: Callable[[Any], Any]) -> None:
-    with pytest.raises(ValueError, match="can't be compared"):
-        compiled(lambda: use(number()))
 
 
 def test_promises_in_literals_are_bound_part_by_part() -> None:

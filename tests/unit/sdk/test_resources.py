@@ -73,3 +73,51 @@ def test_resources_are_values() -> None:
     assert Resources(cpu=1, mem="1Gi") == Resources(cpu=1, mem="1Gi") != Resources(cpu=2)
     assert len({Resources(cpu=1), Resources(cpu=1)}) == 1
     assert repr(Resources(cpu=1, mem="1Gi")) == "Resources(cpu=1, mem='1Gi')"
+
+
+def test_resources_survive_the_way_through_a_dict_and_through_json() -> None:
+    resources = Resources(cpu=("500m", 2), mem="1Gi", ephemeral_storage=1024)
+    assert resources.to_dict() == {"cpu": ["500m", 2], "mem": "1Gi", "gpu": None, "ephemeral_storage": 1024}
+    assert Resources.from_dict(resources.to_dict()) == resources
+    assert Resources.from_json(resources.to_json()) == resources
+    assert Resources.from_json(resources.to_json(indent=2)) == resources
+
+
+def test_json_may_be_written_and_read_by_another_library() -> None:
+    resources = Resources(cpu=1)
+    assert resources.to_json(encoder=lambda value, suffix: f"{value['cpu']}{suffix}", suffix="!") == "1!"
+    assert Resources.from_json(data="1", decoder=lambda text: {"cpu": int(text)}) == resources
+    assert Resources.from_dict(d={"cpu": 1}, dialect=None) == resources
+
+
+def test_a_dict_with_something_else_in_it_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no 'memory'; it has cpu, mem"):
+        Resources.from_dict({"memory": "1Gi"})
+    with pytest.raises(TypeError, match="takes no dialect"):
+        Resources.from_json("{}", dialect="yaml")
+
+
+@pytest.mark.parametrize(
+    ("request_", "limit"), [("2", "1"), ("1Gi", "1G"), ("1100m", 1), (1025, "1Ki"), ("1e3", "999"), ("2", "1999m")]
+)
+def test_a_request_above_the_limit_is_refused_where_it_is_written(request_: Any, limit: Any) -> None:
+    with pytest.raises(ValueError, match=r"memory can't have a request of .* and a limit of"):
+        merged_resources(Resources(mem=str(request_)), Resources(mem=str(limit)), None)
+    with pytest.raises(ValueError, match="no pod may ask for that"):
+        merged_resources(None, None, Resources(cpu=(str(request_), str(limit))))
+
+
+@pytest.mark.parametrize(
+    ("request_", "limit"),
+    [("1G", "1Gi"), ("700m", "0.7"), ("1024", "1Ki"), ("1E", "1e18"), (".5", "500m"), ("1", "1k")],
+)
+def test_a_request_up_to_the_limit_is_fine_in_whatever_units(request_: str, limit: str) -> None:
+    merged = merged_resources(Resources(mem=request_), Resources(mem=limit), None)
+    assert merged == {"requests": {"memory": request_}, "limits": {"memory": limit}}
+
+
+@pytest.mark.parametrize("option", ["requests", "limits", "resources"])
+def test_what_is_no_resources_is_refused_by_the_option_s_name(option: str) -> None:
+    given: dict[str, Any] = {"requests": None, "limits": None, "resources": None, option: "1Gi"}
+    with pytest.raises(AssertionError, match=f"`{option}` takes a Resources"):
+        merged_resources(**given)

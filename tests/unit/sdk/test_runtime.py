@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -597,6 +598,169 @@ def test_a_record_that_can_not_be_written_is_told_in_the_log(pod: Pod) -> None:
     assert '{"o0":2}' in ended.stderr
 
 
+# ---- the context ----------------------------------------------------------------------------------------------------
+
+CONTEXT = """
+import os
+from windlass import Deck, IgnoreOutputs, ShellTask, current_context, kwtypes, task
+
+AT_IMPORT = current_context().execution_id.name
+
+@task
+def ids() -> dict[str, str]:
+    c = current_context()
+    return {"project": c.execution_id.project, "domain": c.execution_id.domain, "name": c.execution_id.name,
+            "task": c.task_id.name, "attempt": str(c.attempt), "local": str(c.is_local), "import": AT_IMPORT,
+            **{k: v for k, v in os.environ.items() if k.startswith("FLYTE_")}}
+
+@task
+def secret() -> str:
+    return current_context().secrets.get("db", "password")
+
+@task
+def count() -> int:
+    c = current_context().checkpoint
+    n = int(c.read() or b"0") + 1
+    c.write(str(n).encode())
+    return n
+
+@task(cache=True)
+def inner(n: int) -> str:
+    return current_context().execution_id.name
+
+@task
+def around() -> str:
+    return inner(n=1)
+
+@task
+def worker() -> None:
+    raise IgnoreOutputs("not the first")
+
+@task
+def needed(n: int) -> int:
+    if n:
+        raise IgnoreOutputs("not the first")
+    return n
+
+@task(enable_deck=True)
+def shown(n: int) -> int:
+    Deck("Mine", "<p>hello from the deck</p>")
+    if n < 0:
+        raise ValueError("below zero")
+    return n
+
+script = ShellTask(name="shout", script="printf '{inputs.word}!' > loud.txt", inputs=kwtypes(word=str))
+
+class Tools:
+    @staticmethod
+    def tripled(x: int) -> int:
+        return 3 * x
+"""
+PLACE: dict[str, Any] = {"execution": "wc-x1", "namespace": "flytesnacks-development", "node": "n0", "attempt": 2}
+
+
+@pytest.fixture
+def context_pod(pod: Pod) -> Pod:
+    pod.code({"job.py": CONTEXT})
+    return pod
+
+
+def test_the_context_is_that_of_the_order(context_pod: Pod) -> None:
+    found = context_pod.run("job:ids", **PLACE).outputs["o0"]
+    assert found == {
+        "project": "flytesnacks",
+        "domain": "development",
+        "name": "wc-x1",
+        "task": "job.ids",
+        "attempt": "2",
+        "local": "False",
+        "import": "wc-x1",
+        "FLYTE_INTERNAL_EXECUTION_ID": "wc-x1",
+        "FLYTE_INTERNAL_EXECUTION_PROJECT": "flytesnacks",
+        "FLYTE_INTERNAL_EXECUTION_DOMAIN": "development",
+        "FLYTE_INTERNAL_TASK_NAME": "job.ids",
+        "FLYTE_ATTEMPT_NUMBER": "2",
+    }
+
+
+def test_a_namespace_without_a_dash_is_the_project(context_pod: Pod) -> None:
+    found = context_pod.run("job:ids", **{**PLACE, "namespace": "default"}).outputs["o0"]
+    assert (found["project"], found["domain"]) == ("default", "")
+
+
+def test_a_secret_comes_from_the_prefixed_variable_and_from_no_other(context_pod: Pod) -> None:
+    order = {"task": "job.secret", "entrypoint": "job:secret", "bundle": str(context_pod.bundle)}
+    env = {"WINDLASS_TASK": json.dumps(order), "DB_PASSWORD": "somebody else's"}
+    error = context_pod.ended(context_pod.boot(env)).error
+    assert (error["kind"], error["type"]) == ("user", "ValueError")
+    assert "secret_requests=[Secret(group='db', key='password'" in error["message"]
+    assert "somebody else's" not in json.dumps(error)
+    ended = context_pod.ended(context_pod.boot({**env, "_FSEC_DB_PASSWORD": "s3cret"}))
+    assert ended.outputs == {"o0": "s3cret"}
+
+
+def test_a_checkpoint_passes_from_one_attempt_to_the_next_of_the_same_node(context_pod: Pod, tmp_path: Path) -> None:
+    def run(**place: Any) -> int:
+        order = {"task": "job.count", "entrypoint": "job:count", "bundle": str(context_pod.bundle), **PLACE, **place}
+        env = {"WINDLASS_TASK": json.dumps(order), "WINDLASS_RAW_OUTPUT_PREFIX": str(tmp_path / "store")}
+        found: int = context_pod.ended(context_pod.boot(env)).outputs["o0"]
+        return found
+
+    assert [run(attempt=0), run(attempt=1), run(attempt=3)] == [1, 2, 3]
+    assert run(attempt=1, node="n1") == 1
+    assert run(attempt=1, execution="other") == 1
+
+
+def test_a_checkpoint_without_a_store_is_warned_of(context_pod: Pod) -> None:
+    ended = context_pod.run("job:count", **PLACE)
+    assert ended.outputs == {"o0": 1}
+    assert "the operator has no store configured" in ended.stderr
+
+
+def test_a_task_in_a_task_is_in_the_same_execution_and_not_in_the_cache_of_local_runs(context_pod: Pod) -> None:
+    assert context_pod.run("job:around", **PLACE).outputs == {"o0": "wc-x1"}
+    assert not (context_pod.work / ".cache").exists()
+
+
+def test_a_worker_whose_outputs_are_ignored_succeeds_if_it_has_none(context_pod: Pod) -> None:
+    ended = context_pod.run("job:worker")
+    assert (ended.code, ended.outputs) == (0, {})
+    assert context_pod.run("job:needed", {"n": 1}).error["type"] == "IgnoreOutputs"
+
+
+def test_a_task_that_is_an_object_runs_too(context_pod: Pod) -> None:
+    assert context_pod.run("job:script", {"word": "hey"}).outputs == {}
+    assert (context_pod.work / "loud.txt").read_text() == "hey!"
+
+
+def test_an_entry_point_may_lie_in_a_class(context_pod: Pod) -> None:
+    assert context_pod.run("job:Tools.tripled", {"x": 2}).outputs == {"o0": 6}
+    assert context_pod.run("job:Tools.missing").error["code"] == "USER:EntrypointNotFound"
+
+
+def test_a_deck_is_written_to_the_store_and_its_place_is_in_the_record(context_pod: Pod, tmp_path: Path) -> None:
+    order = {"task": "job.shown", "entrypoint": "job:shown", "bundle": str(context_pod.bundle), **PLACE}
+    order["deck"] = {"enabled": True, "fields": ["Input", "SourceCode"]}
+    store = tmp_path / "store"
+    for n, part in ((1, "outputs"), (-1, "error")):
+        env = {"WINDLASS_TASK": json.dumps({**order, "inputs": {"n": n}}), "WINDLASS_RAW_OUTPUT_PREFIX": str(store)}
+        record = context_pod.ended(context_pod.boot(env)).record
+        assert record is not None
+        assert part in record
+        page = Path(record["deck"])
+        assert page.is_relative_to(store)
+        for text in ("hello from the deck", ">Input<", ">Source Code<", "below zero"):
+            assert text in page.read_text()
+
+
+def test_a_deck_without_a_store_is_told_in_the_log(context_pod: Pod) -> None:
+    ended = context_pod.run("job:shown", {"n": 1}, deck={"enabled": True})
+    assert ended.outputs == {"o0": 1}
+    assert ended.record is not None
+    assert "deck" not in ended.record
+    assert "the deck is not kept" in ended.stderr
+
+
 # ---- any image ------------------------------------------------------------------------------------------------------
 
 
@@ -669,3 +833,39 @@ def test_a_python_that_is_too_old_is_told_so(pod: Pod) -> None:
 def test_the_first_file_can_be_read_by_old_pythons() -> None:
     boot = SOURCES / "windlass" / "runtime" / "boot.py"
     ast.parse(boot.read_text(), feature_version=(3, 7))
+
+
+def _wheel(folder: Path, name: str) -> None:
+    """A package with one module, ready to install."""
+    info = f"{name}-1.0.dist-info"
+    files = {
+        f"{name}.py": "VALUE = 42\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        for path, content in files.items():
+            wheel.writestr(path, content)
+
+
+def _run_with_packages(pod: Pod, wheels: Path, packages: str) -> Ended:
+    pod.python = sys.executable  # one that has pip
+    pod.code({"job.py": f"{JOB}\nimport brought_along\n@task\ndef f() -> int:\n    return brought_along.VALUE\n"})
+    order = {"task": "job.f", "entrypoint": "job:f", "bundle": str(pod.bundle)}
+    env = {"WINDLASS_TASK": json.dumps(order), "WINDLASS_RUNTIME_PACKAGES": packages}
+    return pod.ended(pod.boot({**env, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}))
+
+
+def test_packages_that_an_image_leaves_to_the_pod_are_installed_before_the_code_is_loaded(
+    pod: Pod, tmp_path: Path
+) -> None:
+    _wheel(tmp_path, "brought_along")
+    assert _run_with_packages(pod, tmp_path, "'brought_along>=1'").outputs == {"o0": 42}
+
+
+def test_packages_that_can_not_be_installed_are_an_error_of_the_system(pod: Pod, tmp_path: Path) -> None:
+    ended = _run_with_packages(pod, tmp_path, "brought_along")
+    assert ended.code == 1 and ended.record is not None
+    assert ended.record["error"]["kind"] == "system" and ended.record["error"]["code"] == "RuntimePackages"
+    assert "brought_along" in ended.record["error"]["message"]

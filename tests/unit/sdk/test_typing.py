@@ -1,5 +1,6 @@
 """Type checkers see through the decorators: a task's calls are checked against its function's signature."""
 
+import json
 import os
 import re
 import subprocess
@@ -55,6 +56,38 @@ def test_mypy_checks_calls_of_tasks_and_workflows_by_the_signature_of_the_functi
     for line, part in EXPECTED:
         assert any(number == line and part in message for number, message in found), (line, part, found)
     assert {number for number, message in found if "error" in message} == {23, 24, 25, 26, 27}
+
+
+PYRIGHT = [
+    (20, 'is "int"'),
+    (21, 'is "str"'),
+    (22, 'is "str"'),
+    (23, '"Literal[\'1\']" cannot be assigned to parameter "n" of type "int"'),
+    (24, 'No parameter named "lable"'),
+    (25, 'Argument missing for parameter "n"'),
+    (26, '"Literal[\'2\']" cannot be assigned to parameter "n" of type "int"'),
+    (27, "No overloads for"),
+]
+
+
+def test_pyright_checks_them_by_the_same_signature(tmp_path: Path) -> None:
+    (tmp_path / "snippet.py").write_text(SNIPPET)
+    found = _pyright(tmp_path)
+    for line, part in PYRIGHT:
+        assert any(number == line and part in message for number, _, message in found), (line, part, found)
+    assert {number for number, severity, _ in found if severity == "error"} == {23, 24, 25, 26, 27}
+
+
+def _pyright(folder: Path) -> list[tuple[int, str, str]]:
+    settings = {"extraPaths": [str(ROOT / "sdk/src")], "typeCheckingMode": "standard", "include": ["snippet.py"]}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    program = Path(sys.executable).parent / "basedpyright"  # pyright, with all it needs in one package
+    command = [str(program), "--project", str(folder), "--outputjson"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return [
+        (one["range"]["start"]["line"] + 1, one["severity"], one["message"])
+        for one in json.loads(done.stdout)["generalDiagnostics"]
+    ]
 
 
 def _mypy(file: Path) -> list[tuple[int, str]]:

@@ -11,6 +11,8 @@ import pytest
 import windlass
 from windlass import Resources, task, workflow
 from windlass._compile import Node
+from windlass._documentation import Documentation
+from windlass._plan_options import Options
 
 
 class Both(NamedTuple):
@@ -39,6 +41,11 @@ def note(text: str) -> None:
 
 
 @task
+def anything(value: Any) -> None:
+    print(value)
+
+
+@task
 def listed(values: list[int] = []) -> int:  # noqa: B006  that is the case
     return len(values)
 
@@ -64,8 +71,12 @@ def edges(nodes: list[Node]) -> dict[str, list[str]]:
 
 
 def nodes_of(body: Callable[[], Any]) -> list[Node]:
-    """The nodes of a workflow without inputs and outputs."""
-    return workflow(body).nodes
+    """The nodes of a workflow without inputs and outputs, whatever the body returns."""
+
+    def quietly() -> None:
+        body()
+
+    return workflow(quietly).nodes
 
 
 # ---- compiling ----
@@ -341,7 +352,7 @@ def test_two_nodes_of_one_id_are_refused() -> None:
 
 def test_unknown_overrides_are_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        TypeError, match=r"test_workflow\.py:\d+: with_overrides takes no retrys; it takes name, .*retries"
+        TypeError, match=r"test_workflow\.py:\d+: with_overrides takes no retrys; it takes node_name, .*retries"
     ):
         nodes_of(lambda: one().with_overrides(retrys=3))  # type: ignore[attr-defined]
 
@@ -380,9 +391,20 @@ def test_named_outputs_of_a_workflow() -> None:
     assert named(a=3) == passed_on(a=3) == Both(3, "3")
 
 
-def test_a_workflow_without_outputs_ignores_what_its_body_returns(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_workflow_without_outputs_returns_nothing_or_what_returns_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    @workflow
+    def passing_on() -> None:
+        return note(text="x")
+
+    @workflow
+    def talkative():  # type: ignore[no-untyped-def]  # that is the mistake
+        return one()
+
     assert quiet(text="x") is None
-    assert capsys.readouterr().out == "x\nagain\n"
+    assert passing_on() is None
+    assert capsys.readouterr().out == "x\nagain\nx\n"
+    with pytest.raises(windlass.FlyteValueException, match=r"test_workflow\.py:\d+: .*its signature has no outputs"):
+        talkative.compile()
 
 
 @pytest.mark.parametrize(
@@ -423,3 +445,33 @@ def test_defaults_of_a_workflow_are_used_where_it_is_called() -> None:
 
     assert tuple(defaulted()) == (14, ["x"])
     assert tuple(defaulted(a=1, names=[])) == (11, [])
+
+
+# ---- settings ----
+
+
+def test_docs_take_the_place_of_the_docstring() -> None:
+    def body() -> None:
+        """Its own."""
+        one()
+
+    assert workflow(body).description == "Its own."
+    assert workflow(docs="Other words.")(body).description == "Other words."
+    assert workflow(docs=Documentation(short_description="Short."))(body).description == "Short."
+
+
+def test_parameters_without_a_type_are_taken_as_anything_where_that_is_wanted() -> None:
+    def untyped(a) -> None:  # type: ignore[no-untyped-def]  # that is the case
+        anything(value=a)
+
+    with pytest.raises(windlass.FlyteMissingTypeException):
+        workflow(untyped)
+    taken = workflow(pickle_untyped=True)(untyped)
+    assert taken.interface.inputs["a"].python_type is Any
+
+
+def test_default_options_are_options() -> None:
+    options = Options(labels={"team": "a"})
+    assert workflow(default_options=options)(lambda: None).default_options is options
+    with pytest.raises(windlass.FlyteValidationException, match=r"default_options takes Options"):
+        workflow(default_options={"labels": {}})(lambda: None)  # type: ignore[call-overload]  # that is the mistake

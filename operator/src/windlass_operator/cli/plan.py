@@ -1,7 +1,7 @@
 """``windlass-operator plan -f world.yaml``: what would the operator do? Offline, by the very function that it runs.
 
 The world is a stream of objects as ``kubectl get … -o yaml`` gives them (Lists are fine): Executions with their
-Workflows, Tasks and pods. For a bug report about a stuck execution, save these and attach them. The output is YAML:
+definitions and pods. For a bug report about a stuck execution, save these and attach them. The output is YAML:
 per Execution the actions, the transitions, and the status that would be written.
 """
 
@@ -16,11 +16,13 @@ from typing import Any
 import yaml
 
 from windlass_api import names
+from windlass_api.validation import Find
 from windlass_operator.clients import clock
 from windlass_operator.core import clock as times
 from windlass_operator.core.admission import Admitted, admit
 from windlass_operator.core.closure import Closure
 from windlass_operator.core.observed import Observed
+from windlass_operator.core.plan_definition import DEFINITIONS
 from windlass_operator.core.plan_execution import Plan, plan_execution, stuck
 from windlass_operator.core.status import render
 from windlass_operator.reconcile.store import Store
@@ -98,7 +100,7 @@ def _check(world: World) -> None:
     wrong = [
         f"{world[index]['kind']} {world[index]['metadata']['name']}: {finding}"
         for index, finding in check.validate_manifests(world)
-        if finding.reason in (check.REQUIRED, check.INVALID_VALUE)
+        if finding.reason in (check.REQUIRED, check.INVALID_VALUE, check.FORBIDDEN)
     ]
     if wrong:
         raise ValueError("\n  ".join(["the API server would not have these objects:", *wrong]))
@@ -106,8 +108,8 @@ def _check(world: World) -> None:
 
 def _place(store: Store, body: Mapping[str, Any]) -> None:
     match body["kind"]:
-        case "Task" | "Workflow":
-            store.remember_definition(body["kind"], body)
+        case kind if kind in DEFINITIONS:
+            store.remember_definition(kind, body)
         case "Execution":
             store.remember_execution(body)
         case "Pod":
@@ -117,8 +119,7 @@ def _place(store: Store, body: Mapping[str, Any]) -> None:
 def _answer(store: Store, namespace: str, name: str, now: float) -> dict[str, Any]:
     tracked = store.executions[namespace, name]
     title = {"execution": f"{namespace}/{name}"}
-    find_workflow, find_task = _finder(store, "Workflow", namespace), _finder(store, "Task", namespace)
-    verdict = admit(tracked.spec, find_workflow, find_task, lambda name: names.content_hash(name.encode()))
+    verdict = admit(tracked.spec, _finder(store, namespace), lambda name: names.content_hash(name.encode()))
     if not isinstance(verdict, Admitted):
         return {**title, "verdict": type(verdict).__name__, "reason": verdict.reason, "message": verdict.message}
     closure: Closure = verdict.closure
@@ -141,8 +142,8 @@ def _answer(store: Store, namespace: str, name: str, now: float) -> dict[str, An
     }
 
 
-def _finder(store: Store, kind: str, namespace: str) -> Any:
-    def find(name: str, version: str | None) -> Any:
+def _finder(store: Store, namespace: str) -> Find:
+    def find(kind: str, name: str, version: str | None) -> Any:
         body = store.definition(kind, namespace, name)
         return body["spec"] if body is not None and version in (None, body["spec"].get("version")) else None
 

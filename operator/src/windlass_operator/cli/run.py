@@ -14,7 +14,7 @@ from windlass_api import names
 from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import KubernetesCluster
 from windlass_operator.clients.watch import Watch
-from windlass_operator.handlers import build_registry, build_settings
+from windlass_operator.handlers import KINDS, build_registry, build_settings
 from windlass_operator.reconcile.eventing import EventPoster
 from windlass_operator.reconcile.loop import WORKERS, Reconciler
 from windlass_operator.settings import RuntimeDelivery, Settings
@@ -208,8 +208,8 @@ def _age(watches: list[Watch]) -> float:
 async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -> Settings:
     """The settings, after a look at the API server: does it answer, has it our kinds, which version is it?"""
     for namespace in arguments.namespace or [""]:
-        for plural in names.PLURALS.values():
-            await _check_readable(cluster, namespace, plural)
+        for kind in KINDS:
+            await _check_readable(cluster, namespace, names.plural(kind))
     return Settings(
         default_image=arguments.default_image,
         runtime_delivery=await _delivery(arguments.runtime_delivery, cluster),

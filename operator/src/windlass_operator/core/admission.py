@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from windlass_api import validation
-from windlass_api.findings import Finding
+from windlass_api.findings import NOT_FOUND, Finding
+from windlass_api.validation import Find
+from windlass_operator.core import unsupported
 from windlass_operator.core.closure import (
     Closure,
     FindCode,
-    FindTask,
     MissingCodeError,
     compile_closure,
     load,
     workflow_of_task,
 )
 
-FindWorkflow = Callable[[str, str | None], Mapping[str, Any] | None]
-MISSING = "TaskNotFound"
+MISSING = frozenset(NOT_FOUND.values())
+"""Reasons that heal by themselves once an object arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +53,55 @@ class Refused:
 Verdict = Admitted | NotYet | Refused
 
 
-def admit(spec: Mapping[str, Any], find_workflow: FindWorkflow, find_task: FindTask, find_code: FindCode) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What an Execution runs, as a workflow."""
+
+    label: str
+    workflow: Mapping[str, Any]
+
+
+def admit(spec: Mapping[str, Any], find: Find, find_code: FindCode) -> Verdict:
     """Resolve what the Execution runs, validate it, check the given inputs, and compile the closure."""
-    found = _workflow(spec, find_workflow, find_task)
-    if isinstance(found, NotYet):
+    found = _target(spec, find)
+    if not isinstance(found, _Target):
         return found
-    label, workflow = found
-    problems = validation.validate_workflow(workflow, find_task)
-    missing = [problem for problem in problems if problem.reason == MISSING]
+    label, workflow = found.label, found.workflow
+    problems = validation.validate_workflow(workflow, find)
+    missing = [problem for problem in problems if problem.reason in MISSING]
     if missing:
-        return NotYet(MISSING, f"{label}: {_sentence(missing)}")
+        return NotYet(missing[0].reason, f"{label}: {_sentence(missing)}")
     if problems:
         return Refused("InvalidWorkflow", f"{label}: {_sentence(problems)}")
     _, wrong = validation.complete_inputs(workflow.get("inputs") or {}, spec.get("inputs") or {})
     if wrong:
         return Refused("InvalidInputs", _sentence(wrong))
     try:
-        return Admitted(load(compile_closure(workflow, find_task, find_code)))
+        return Admitted(load(compile_closure(workflow, _tasks(find), find_code)))
     except MissingCodeError as missing_code:
         return NotYet("CodeNotFound", str(missing_code))
 
 
-def _workflow(
-    spec: Mapping[str, Any], find_workflow: FindWorkflow, find_task: FindTask
-) -> tuple[str, Mapping[str, Any]] | NotYet:
-    if spec.get("task"):
-        name, version = spec["task"]["name"], spec["task"].get("version")
-        task = find_task(name, version)
-        if task is None:
-            return NotYet(
-                MISSING, f"spec.task: there is no {_described('Task', name, version)} in this namespace (yet)"
-            )
-        return f"Task {name}", workflow_of_task(name, version, task)
-    name, version = spec["workflow"]["name"], spec["workflow"].get("version")
-    workflow = find_workflow(name, version)
-    if workflow is None:
+def _target(spec: Mapping[str, Any], find: Find) -> _Target | NotYet | Refused:
+    """What is to run. What this operator can't do is refused before anything is looked up for it."""
+    asked = unsupported.in_execution(spec)
+    if asked:
+        return Refused(unsupported.REASON, _sentence(asked))
+    kind, field = ("Task", "task") if spec.get("task") else ("Workflow", "workflow")
+    name, version = spec[field]["name"], spec[field].get("version")
+    definition = find(kind, name, version)
+    if definition is None:
         return NotYet(
-            "WorkflowNotFound",
-            f"spec.workflow: there is no {_described('Workflow', name, version)} in this namespace (yet)",
+            NOT_FOUND[kind], f"spec.{field}: there is no {_described(kind, name, version)} in this namespace (yet)"
         )
-    return f"Workflow {name}", workflow
+    asked = unsupported.in_definition(kind, definition, _tasks(find))
+    if asked:
+        return Refused(unsupported.REASON, f"{kind} {name}: {_sentence(asked)}")
+    return _Target(f"{kind} {name}", workflow_of_task(name, version, definition) if kind == "Task" else definition)
+
+
+def _tasks(find: Find) -> Callable[[str, str | None], Mapping[str, Any] | None]:
+    return lambda name, version: find("Task", name, version)
 
 
 def _described(kind: str, name: str, version: str | None) -> str:

@@ -157,7 +157,7 @@ def _node(node: Mapping[str, Any], document: Mapping[str, Any], upstreams: tuple
         id=node["id"],
         name=node.get("name") or node["id"],
         task=node["task"]["name"],
-        spec=overrides.effective(task, node.get("overrides")),
+        spec=overrides.effective(task, node.get("overrides"), defaults=document["workflow"].get("defaults")),
         code=document["code"][source] if source is not None else None,
         inputs=node.get("inputs") or {},
         when=when,

@@ -1,4 +1,4 @@
-"""One pass over one Task or Workflow: is it valid, and which revision is it?
+"""One pass over one definition: is it valid, can this operator act on it, and which revision is it?
 
 Every distinct spec is kept as an immutable ControllerRevision, so that ``workflowRef.version`` and a later comparison
 find it. The condition ``Ready`` tells whether the definition can be executed; it heals when what is missing arrives.
@@ -6,14 +6,15 @@ find it. The condition ``Ready`` tells whether the definition can be executed; i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from windlass_api import conditions, names, validation
 from windlass_api.findings import Finding
+from windlass_api.validation import Find
+from windlass_operator.core import unsupported
 from windlass_operator.core.clock import rfc3339_seconds
-from windlass_operator.core.closure import FindTask
 from windlass_operator.core.status import shorten
 from windlass_operator.manifests.objects import Manifest, controller_revision, owner_reference
 
@@ -21,25 +22,44 @@ REVISION_HISTORY = 10
 """How many revisions of a definition are kept, beside those that carry a version."""
 
 
+DEFINITIONS = ("Task", "Workflow", "LaunchPlan", "ActorEnvironment", "Backfill", "App")
+"""The kinds that people write, apart from Executions."""
+
+VERSIONED = ("Task", "Workflow", "LaunchPlan")
+"""Kinds whose specs are kept, so that a version can be referred to."""
+
+_RULES: Mapping[str, Callable[[Mapping[str, Any], Find], list[Finding]]] = {
+    "Task": validation.validate_task,
+    "Workflow": validation.validate_workflow,
+    "LaunchPlan": validation.validate_launch_plan,
+    "Backfill": validation.validate_backfill,
+}
+_CONDITIONS = {"Backfill": conditions.ACCEPTED}
+"""The condition that tells whether a definition is acted on, where it isn't ``Ready``."""
+
+
 @dataclass(frozen=True, slots=True)
 class DefinitionPlan:
-    """The revision that must exist, and the status that is then true."""
+    """The revision that must exist, if any, and the status that is then true."""
 
-    revision: Manifest
+    revision: Manifest | None
     status: dict[str, Any]
 
 
-def plan_definition(kind: str, body: Mapping[str, Any], find_task: FindTask, now: float) -> DefinitionPlan:
-    """Judge a Task or a Workflow."""
+def plan_definition(kind: str, body: Mapping[str, Any], find: Find, now: float) -> DefinitionPlan:
+    """Judge a definition."""
     meta, spec = body["metadata"], body["spec"]
-    findings = validation.validate_task(spec) if kind == "Task" else validation.validate_workflow(spec, find_task)
+    rules = _RULES.get(kind)
+    findings = rules(spec, find) if rules is not None else []
+    findings = findings or unsupported.in_definition(kind, spec, lambda name, version: find("Task", name, version))
     generation = meta.get("generation", 1)
-    revision = _revision(kind, meta, spec, generation)
+    revision = _revision(kind, meta, spec, generation) if kind in VERSIONED else None
     old = body.get("status") or {}
+    verdict = _verdict(_CONDITIONS.get(kind, conditions.READY), findings, generation, now)
     status = {
         "observedGeneration": generation,
-        "revision": revision["metadata"]["name"],
-        "conditions": conditions.set_condition(list(old.get("conditions") or ()), _ready(findings, generation, now)),
+        **({"revision": revision["metadata"]["name"]} if revision is not None else {}),
+        "conditions": conditions.set_condition(list(old.get("conditions") or ()), verdict),
     }
     return DefinitionPlan(revision, status)
 
@@ -63,12 +83,12 @@ def _revision(kind: str, meta: Mapping[str, Any], spec: Mapping[str, Any], gener
     )
 
 
-def _ready(findings: list[Finding], generation: int, now: float) -> dict[str, Any]:
+def _verdict(condition: str, findings: list[Finding], generation: int, now: float) -> dict[str, Any]:
     when = rfc3339_seconds(now)
     if not findings:
-        return conditions.condition(conditions.READY, conditions.TRUE, "Valid", "", when, generation)
+        return conditions.condition(condition, conditions.TRUE, "Valid", "", when, generation)
     shown = "; ".join(str(finding) for finding in findings[:5])
     more = f"; and {len(findings) - 5} more" if len(findings) > 5 else ""
     return conditions.condition(
-        conditions.READY, conditions.FALSE, findings[0].reason, shorten(shown + more), when, generation
+        condition, conditions.FALSE, findings[0].reason, shorten(shown + more), when, generation
     )

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from windlass_api import conditions, names
-from windlass_operator.core.clock import parse as parse_time
-from windlass_operator.core.clock import rfc3339, rfc3339_seconds
+from windlass_operator.core.clock import duration, parse as parse_time, rfc3339, rfc3339_seconds
 from windlass_operator.core.closure import Closure
 from windlass_operator.core.observed import ExecutionError, ExecutionState, NodeState
 from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
@@ -48,6 +47,8 @@ def render(
         status["startedAt"] = rfc3339(state.started_at)
     if state.finished_at is not None:
         status["finishedAt"] = rfc3339(state.finished_at)
+    if state.started_at is not None and state.finished_at is not None:
+        status["duration"] = duration(state.finished_at - state.started_at)
     if state.outputs is not None:
         status["outputs"] = dict(state.outputs)
     if state.error is not None:

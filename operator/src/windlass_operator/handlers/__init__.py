@@ -13,9 +13,11 @@ from typing import Any
 import kopf
 
 from windlass_api import names
+from windlass_operator.core.plan_definition import DEFINITIONS
 from windlass_operator.reconcile.loop import Reconciler
 
-KINDS = ("Task", "Workflow", "Execution")
+KINDS = (*DEFINITIONS, "Execution")
+"""What is watched."""
 
 
 def build_registry(reconciler: Reconciler) -> kopf.OperatorRegistry:

@@ -1,6 +1,4 @@
-"""Tasks and Workflows: their revisions and their ``Ready`` condition; and how a reference with a version finds its
-spec.
-"""
+"""Definitions: their revisions and their ``Ready`` condition; and how a reference with a version finds its spec."""
 
 from __future__ import annotations
 
@@ -42,13 +40,14 @@ class Lookup:
         self._asked: set[Wanted] = set()
         self._asked_code: set[str] = set()
 
-    def task(self, name: str, version: str | None) -> Spec | None:
-        """The spec of a Task, as it is now or as it was in a version."""
-        return self._definition("Task", name, version)
-
-    def workflow(self, name: str, version: str | None) -> Spec | None:
-        """The spec of a Workflow, as it is now or as it was in a version."""
-        return self._definition("Workflow", name, version)
+    def find(self, kind: str, name: str, version: str | None) -> Spec | None:
+        """The spec of a definition, as it is now or as it was in a version."""
+        body = self._store.definition(kind, self._namespace, name)
+        spec: Spec | None = body["spec"] if body is not None else None
+        if version is None or (spec is not None and spec.get("version") == version):
+            return spec
+        self._asked.add((kind, name, version))
+        return self.specs.get((kind, name, version))
 
     def code(self, name: str) -> str | None:
         """A hash of the code in a ConfigMap."""
@@ -70,14 +69,6 @@ class Lookup:
         """ConfigMaps to look at."""
         return self._asked_code - self.digests.keys()
 
-    def _definition(self, kind: str, name: str, version: str | None) -> Spec | None:
-        body = self._store.definition(kind, self._namespace, name)
-        spec: Spec | None = body["spec"] if body is not None else None
-        if version is None or (spec is not None and spec.get("version") == version):
-            return spec
-        self._asked.add((kind, name, version))
-        return self.specs.get((kind, name, version))
-
 
 class Definitions:
     """The definitions of one operator."""
@@ -87,7 +78,7 @@ class Definitions:
         self._code: dict[tuple[str, str], str] = {}
 
     async def reconcile(self, kind: str, namespace: str, name: str) -> None:
-        """One pass over a Task or Workflow. Writes nothing when nothing changed.
+        """One pass over a definition. Writes nothing when nothing changed.
 
         Raises:
             NotReachableError: the pass has to be repeated.
@@ -95,9 +86,9 @@ class Definitions:
         body = self._store.definition(kind, namespace, name)
         if body is None or body["metadata"].get("deletionTimestamp"):
             return
-        plan = await self.resolving(namespace, lambda lookup: plan_definition(kind, body, lookup.task, clock.now()))
+        plan = await self.resolving(namespace, lambda lookup: plan_definition(kind, body, lookup.find, clock.now()))
         old = body.get("status") or {}
-        if old.get("revision") != plan.status["revision"]:
+        if plan.revision is not None and old.get("revision") != plan.status["revision"]:
             await self._write_revision(namespace, kind, name, plan.revision)
         operations = patch(old, plan.status)
         if operations:

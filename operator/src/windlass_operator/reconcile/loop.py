@@ -62,7 +62,7 @@ class Reconciler:
         self._failures: dict[Key, int] = {}
 
     def definition_event(self, kind: str, change: str | None, body: Raw) -> None:
-        """A Task or Workflow came, changed or went: look at it, and at who may have waited for it."""
+        """A definition came, changed or went: look at it, and at who may have waited for it."""
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         if change == "DELETED":
             self.store.forget_definition(kind, body)
@@ -173,7 +173,7 @@ class Reconciler:
             return None
         verdict = await self._definitions.resolving(
             namespace,
-            lambda lookup: admit(tracked.spec, lookup.workflow, lookup.task, lookup.code),
+            lambda lookup: admit(tracked.spec, lookup.find, lookup.code),
         )
         if pinned and not (isinstance(verdict, Admitted) and verdict.closure.hash == pinned):
             await self._give_up(namespace, name, tracked, pinned)

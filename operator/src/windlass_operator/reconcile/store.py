@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from windlass_api import names
+from windlass_api.wiring import references
 from windlass_operator.core.closure import Closure
 from windlass_operator.core.observed import ExecutionState, PodView
 from windlass_operator.core.status import parse
@@ -64,32 +65,36 @@ class ClosureRecord:
 class Store:
     """Everything that is known."""
 
-    tasks: dict[tuple[str, str], Raw] = field(default_factory=dict)
-    workflows: dict[tuple[str, str], Raw] = field(default_factory=dict)
+    definitions: dict[Key, Raw] = field(default_factory=dict)
+    references: dict[Key, set[tuple[str, str]]] = field(default_factory=dict)
+    """What each definition refers to: kinds and names."""
     executions: dict[tuple[str, str], Tracked] = field(default_factory=dict)
     pods: dict[tuple[str, str], dict[tuple[str, int], PodEntry]] = field(default_factory=dict)
     closures: dict[tuple[str, str], ClosureRecord] = field(default_factory=dict)
 
     def remember_definition(self, kind: str, body: Raw) -> None:
-        """A Task or Workflow as it is now."""
-        self._definitions(kind)[_id(body)] = body
+        """A definition as it is now."""
+        key = (kind, *_id(body))
+        self.definitions[key], self.references[key] = body, references(kind, body["spec"])
 
     def forget_definition(self, kind: str, body: Raw) -> None:
-        """A Task or Workflow is gone."""
-        self._definitions(kind).pop(_id(body), None)
+        """A definition is gone."""
+        key = (kind, *_id(body))
+        self.definitions.pop(key, None)
+        self.references.pop(key, None)
 
     def definition(self, kind: str, namespace: str, name: str) -> Raw | None:
-        """A Task or Workflow, if there is one."""
-        return self._definitions(kind).get((namespace, name))
+        """A definition, if there is one."""
+        return self.definitions.get((kind, namespace, name))
 
     def dependents(self, kind: str, namespace: str, name: str) -> Iterator[Key]:
-        """Who may have been waiting for a definition: Workflows that name a Task, and Executions that aren't
-        admitted.
+        """Who may have been waiting for a definition: definitions that name it (by a launch plan, too), and Executions
+        that aren't admitted.
         """
-        if kind == "Task":
-            for (space, workflow), body in self.workflows.items():
-                if space == namespace and any(node["task"]["name"] == name for node in body["spec"].get("nodes") or ()):
-                    yield "Workflow", space, workflow
+        for key in self._users(kind, namespace, name):
+            yield key
+            if key[0] == "LaunchPlan":
+                yield from self._users(*key)
         for (space, execution), tracked in self.executions.items():
             if space == namespace and not tracked.written.get("closure") and not tracked.state.finished_at:
                 yield "Execution", space, execution
@@ -198,6 +203,11 @@ class Store:
         """One pod by name."""
         return next((entry for entry in self._entries(namespace, execution) if entry.view.name == name), None)
 
+    def _users(self, kind: str, namespace: str, name: str) -> Iterator[Key]:
+        for key, wanted in self.references.items():
+            if key[1] == namespace and (kind, name) in wanted:
+                yield key
+
     def _drop_pod(self, key: tuple[str, str], place: tuple[str, int]) -> None:
         del self.pods[key][place]
         if not self.pods[key]:
@@ -205,9 +215,6 @@ class Store:
 
     def _entries(self, namespace: str, execution: str) -> Iterable[PodEntry]:
         return self.pods.get((namespace, execution), {}).values()
-
-    def _definitions(self, kind: str) -> dict[tuple[str, str], Raw]:
-        return self.tasks if kind == "Task" else self.workflows
 
 
 def _id(body: Raw) -> tuple[str, str]:

@@ -1,8 +1,10 @@
 """Inputs on the command line: `--name value` by the type of the input, and the help that lists them.
 
-str the text itself int, float a number bool true or false; `--flag` alone is true, `--no-flag` is false list, dict,
-  dataclass JSON optional, union the first variant that fits; `null` is None @path, @- the value is in a file, or
-  comes from standard input: as it is for str, JSON or YAML for the rest @@text a text that starts with @
+What a text means for a type is `_text_values`' matter. Beside that:
+
+    --flag, --no-flag    true and false
+    --name @path         the value is in a file: as it is for str, JSON or YAML for the rest; `@-` is standard input
+    --name @@text        a text that starts with @
 
 Option names are the inputs' own; dashes may stand for underscores.
 """
@@ -10,23 +12,21 @@ Option names are the inputs' own; dashes may stand for underscores.
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from windlass import _exceptions, _types
+from windlass import _types
 from windlass._bindings import kind_of
 from windlass._calls import default_of
 from windlass._cli import _yaml
 from windlass._docstrings import read_docstring
 from windlass._entity import Entity
-from windlass._interface import Parameter
+from windlass._interface import Parameter, is_lookup
+from windlass._text_values import TextError, checked, parse_text
 from windlass_api.findings import did_you_mean
-from windlass_api.types import Type, check_value
-
-_INT = re.compile(r"[+-]?[0-9][0-9_]*\Z")
+from windlass_api.types import Type
 
 
 class InputError(Exception):
@@ -98,7 +98,8 @@ def _row(entity: Entity, parameter: Parameter) -> tuple[str, str]:
     if parameter.required:
         note = "required"
     else:
-        default = json.dumps(default_of(entity, parameter), ensure_ascii=False)
+        known = parameter.default
+        default = repr(known) if is_lookup(known) else json.dumps(default_of(entity, parameter), ensure_ascii=False)
         note = f"default: {default if len(default) <= 60 else default[:59] + '…'}"
     return f"--{parameter.name} {kind_of(parameter.python_type).type}", note
 
@@ -123,21 +124,15 @@ def _value(parameter: Parameter, text: str) -> Any:
     elif text.startswith("@"):
         return _checked(_from_file(text[1:], kind.type, option), parameter, option)
     try:
-        value = _parse(text, kind.type)
-    except ValueError as error:
-        raise InputError(f"{option}: expected {kind.type}, got {_shown(text)}: {error}") from None
-    return _checked(value, parameter, option)
+        return parse_text(text, parameter.python_type, option)
+    except TextError as error:
+        raise InputError(str(error)) from None
 
 
 def _checked(value: Any, parameter: Parameter, option: str) -> Any:
-    kind = kind_of(parameter.python_type)
-    problems = check_value(value, kind.type, kind.schema, option)
-    if problems:
-        raise InputError("\n".join(map(str, problems)))
     try:
-        python = _types.from_wire(value, parameter.python_type, f"{option}:")
-        return _types.to_wire(python, parameter.python_type, f"{option}:")
-    except _exceptions.TypeTransformerFailedError as error:
+        return checked(value, parameter.python_type, option)
+    except TextError as error:
         raise InputError(str(error)) from None
 
 
@@ -170,79 +165,3 @@ def _read_yaml(text: str, name: str) -> Any:
     if len(documents) != 1:
         raise ValueError(f"{name} holds {len(documents)} YAML documents; one value is expected")
     return documents[0]
-
-
-def _parse(text: str, type: Type) -> Any:  # noqa: A002  it is what it is
-    if type.name in ("optional", "union"):
-        return _parse_variant(text, type)
-    return _PARSERS.get(type.name, _parse_json)(text)
-
-
-def _parse_variant(text: str, type: Type) -> Any:  # noqa: A002  it is what it is
-    """The first variant that fits, texts last since everything is one."""
-    if text == "null":
-        return None
-    problems = []
-    for variant in sorted(type.args, key=lambda variant: variant.name == "str"):
-        try:
-            value = _parse(text, variant)
-        except ValueError as error:
-            problems.append(str(error))
-            continue
-        if not check_value(value, variant):
-            return value
-    raise ValueError("; ".join(problems) or "it fits no variant")
-
-
-def _parse_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"this is no JSON ({error}); a file is given as @path") from None
-
-
-def _parse_any(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _parse_int(text: str) -> int:
-    if not _INT.match(text):
-        raise ValueError("a whole number is needed")
-    return int(text)
-
-
-def _parse_float(text: str) -> Any:
-    try:
-        return _types.to_wire(float(text), float, "the number:")
-    except _exceptions.TypeTransformerFailedError:
-        raise
-    except ValueError:
-        raise ValueError("a number is needed") from None
-
-
-def _parse_bool(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError("true or false is needed")
-    return text.lower() == "true"
-
-
-def _parse_none(text: str) -> None:
-    if text != "null":
-        raise ValueError("the only value is null")
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:59] + "…")
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "str": str,
-    "int": _parse_int,
-    "float": _parse_float,
-    "bool": _parse_bool,
-    "none": _parse_none,
-    "any": _parse_any,
-}

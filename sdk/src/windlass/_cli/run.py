@@ -15,10 +15,13 @@ from typing import Any, NoReturn
 
 from windlass import _emit, _project, _remote, _types
 from windlass._cli import _checked, _inputs
+from windlass._cli.build import build_all
 from windlass._docstrings import read_docstring
 from windlass._entity import Entity
+from windlass._image.names import specs_of
 from windlass._modules import shown
 from windlass._remote import tree
+from windlass._task import awaited
 
 NAME = "run"
 HELP = "run a task or workflow of a Python file, here or in a cluster"
@@ -148,7 +151,7 @@ def _run_here(entity: Entity, inputs: dict[str, Any], options: argparse.Namespac
     prints = contextlib.redirect_stdout(sys.stderr) if options.output == "json" else contextlib.nullcontext()
     try:
         with prints:  # what tasks print has no place in JSON
-            result = entity(**values)
+            result = awaited(entity(**values))  # an eager workflow gives something to await
     except Exception as error:  # noqa: BLE001  whatever the user's code raises is shown, and ends the run
         print(_project.told(error, full=options.full_traceback), file=sys.stderr)
         return FAILED
@@ -167,6 +170,9 @@ def _run_remote(module: ModuleType, entity: Entity, inputs: dict[str, Any], opti
     objects = _checked.manifests_of(
         module, definitions, copy=options.copy, namespace=options.namespace, image=options.image
     )
+    with _project.compiling(module):
+        specs = list(specs_of(definitions))
+    build_all(specs)
     return _remote.run_remote(
         objects,
         _emit.execution_manifest(entity, inputs),

@@ -4,7 +4,8 @@ That package is taken for what is hard: kubeconfig files, contexts, certificates
 Requests are plain JSON over its connection pool: models would change nothing but the time they take.
 
 Whatever goes wrong becomes a `RemoteError`, a sentence for the person at the terminal: which server by which
-kubeconfig, which object, which field, and what to do.
+kubeconfig, which object, which field, and what to do. Its subclasses are the exceptions of the API as well, for who
+catches those: `FlyteEntityNotExistException` where there is no such object, and so on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from windlass import _exceptions
 from windlass_api.names import API_VERSION, plural
 
 Object = dict[str, Any]
@@ -30,7 +32,10 @@ INSTALL_WINDLASS = (
     " or for a first look only its kinds (kubectl apply --server-side -f crds/)"
 )
 _ACCOUNT_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-_CORE_KINDS = {"ConfigMap": "configmaps"}
+_OTHERS = {
+    ("v1", "ConfigMap"): "/api/v1/namespaces/{namespace}/configmaps",
+    ("apps/v1", "ControllerRevision"): "/apis/apps/v1/namespaces/{namespace}/controllerrevisions",
+}
 _TIMEOUT = 30.0
 _ATTEMPTS = 5  # 8 seconds in all
 _TYPED_PATCH = re.compile(r"^failed to create typed patch object \(.*?\): \.?")
@@ -43,18 +48,61 @@ class RemoteError(Exception):
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
+        self.message = message
         self.status = status
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class NotThereError(RemoteError, _exceptions.FlyteEntityNotExistException):
+    """There is no such object."""
+
+
+class AlreadyThereError(RemoteError, _exceptions.FlyteEntityAlreadyExistsException):
+    """There is such an object already, or somebody else has changed it."""
+
+
+class NotAllowedError(RemoteError, _exceptions.FlyteAuthenticationException):
+    """The cluster does not accept the credentials, or not for this."""
+
+
+class RefusedError(RemoteError, _exceptions.FlyteInvalidInputException):
+    """The cluster refuses the object; `request` says which."""
+
+
+class NotReachableError(RemoteError, _exceptions.FlyteSystemUnavailableException):
+    """The cluster does not answer, or only that it can't now."""
+
+
+_ERRORS: dict[int, type[RemoteError]] = {
+    0: NotReachableError,
+    401: NotAllowedError,
+    403: NotAllowedError,
+    404: NotThereError,
+    409: AlreadyThereError,
+    400: RefusedError,
+    413: RefusedError,
+    422: RefusedError,
+    **dict.fromkeys((429, 502, 503, 504), NotReachableError),
+}
+
+
+def remote_error(message: str, status: int = 0) -> RemoteError:
+    """The exception for an HTTP status; 0 where there was no answer."""
+    return _ERRORS.get(status, RemoteError)(message, status)
 
 
 class Cluster:
-    """A connection. `namespace` is where things go that name none."""
+    """A connection. `namespace` is where things go that name none, `context` what the kubeconfig calls it."""
 
-    def __init__(self, api_client: Any, where: str, namespace: str) -> None:
+    def __init__(self, api_client: Any, where: str, namespace: str, context: str = "") -> None:
         self._pool = api_client.rest_client.pool_manager
         self._configuration = api_client.configuration
         self.server = str(api_client.configuration.host).rstrip("/")
         self.where = where
         self.namespace = namespace
+        self.context = context
 
     def request(
         self,
@@ -79,7 +127,7 @@ class Cluster:
                 break
             time.sleep(wait)
             wait *= 3
-        raise RemoteError(self._refusal(response.status, content, what), response.status)
+        raise self._refusal(response.status, content, what)
 
     def watch(self, path: str, query: Mapping[str, str], *, what: str, seconds: float) -> Iterator[Object]:
         """The events of a watch, until the server or the connection ends it; silence counts as its end."""
@@ -87,7 +135,7 @@ class Cluster:
 
         response = self._send("GET", path, None, {**query, "watch": "1"}, "application/json", seconds)
         if response.status >= 300:
-            raise RemoteError(self._refusal(response.status, self._read(response), what), response.status)
+            raise self._refusal(response.status, self._read(response), what)
         pending = b""
         try:
             for chunk in response.stream(65536, decode_content=True):
@@ -122,7 +170,7 @@ class Cluster:
                 timeout=urllib3.Timeout(connect=10, read=timeout),
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise RemoteError(f"no connection to the cluster at {self.where}: {_reason(error)}") from error
+            raise remote_error(f"no connection to the cluster at {self.where}: {_reason(error)}") from error
 
     def _read(self, response: Any) -> bytes:
         import urllib3  # noqa: PLC0415  comes with the Kubernetes client
@@ -130,23 +178,24 @@ class Cluster:
         try:
             content: bytes = response.read(decode_content=True)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise RemoteError(f"the connection to the cluster at {self.where} broke: {_reason(error)}") from error
+            raise remote_error(f"the connection to the cluster at {self.where} broke: {_reason(error)}") from error
         return content
 
     def _headers(self, content_type: str) -> dict[str, str]:
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "windlass"}
         return {**headers, **_credentials(self._configuration)}
 
-    def _refusal(self, status: int, content: bytes, what: str) -> str:
+    def _refusal(self, status: int, content: bytes, what: str) -> RemoteError:
         try:
             answer = json.loads(content)
         except ValueError:
             answer = {}
         if not isinstance(answer, dict) or answer.get("kind") != "Status":
             if status == 404:
-                return f"{what}: the cluster at {self.where} does not know the kind. {INSTALL_WINDLASS}"
+                message = f"{what}: the cluster at {self.where} does not know the kind. {INSTALL_WINDLASS}"
+                return RemoteError(message, status)
             answer = {"message": content.decode(errors="replace").strip() or "no reason given"}
-        return f"{what}: {explain(status, answer)}"
+        return remote_error(f"{what}: {explain(status, answer)}", status)
 
 
 def connect(*, kubeconfig: str | None = None, context: str | None = None, namespace: str | None = None) -> Cluster:
@@ -157,8 +206,8 @@ def connect(*, kubeconfig: str | None = None, context: str | None = None, namesp
     except ImportError as error:
         raise RemoteError(INSTALL_CLIENT) from error
     config: Any = kubernetes.config  # it has no types
-    files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-    if not any(Path(file).expanduser().exists() for file in files.split(os.pathsep) if file):
+    files = _files(kubeconfig)
+    if not _some_exist(files):
         if kubeconfig or context or "KUBERNETES_SERVICE_HOST" not in os.environ:
             raise RemoteError(_no_kubeconfig(files, bool(kubeconfig)))
         configuration = kubernetes.client.Configuration()
@@ -172,7 +221,25 @@ def connect(*, kubeconfig: str | None = None, context: str | None = None, namesp
         raise RemoteError(f"the kubeconfig {files} can't be used: {error}") from error
     chosen = next((known for known in contexts if known["name"] == context), active)
     where = f"{client.configuration.host} (kubeconfig {files}, context {chosen['name']})"
-    return Cluster(client, where, namespace or chosen["context"].get("namespace") or "default")
+    return Cluster(client, where, namespace or chosen["context"].get("namespace") or "default", chosen["name"])
+
+
+def servers_of_contexts(kubeconfig: str | None = None) -> dict[str, str]:
+    """The contexts of the kubeconfig, and the API server of each."""
+    try:
+        import kubernetes.config  # noqa: PLC0415  an extra, and a quarter of a second
+    except ImportError as error:
+        raise RemoteError(INSTALL_CLIENT) from error
+    config: Any = kubernetes.config  # it has no types
+    files = _files(kubeconfig)
+    if not _some_exist(files):
+        raise RemoteError(_no_kubeconfig(files, bool(kubeconfig)))
+    try:
+        merged = config.kube_config.KubeConfigMerger(files).config
+        clusters = {entry["name"]: entry["cluster"]["server"] for entry in merged["clusters"]}
+        return {entry["name"]: clusters.get(entry["context"]["cluster"], "") for entry in merged["contexts"]}
+    except config.ConfigException as error:
+        raise RemoteError(f"the kubeconfig {files} can't be used: {error}") from error
 
 
 def resource_path(obj: Mapping[str, Any], namespace: str, name: str = "") -> str:
@@ -180,8 +247,8 @@ def resource_path(obj: Mapping[str, Any], namespace: str, name: str = "") -> str
     kind, version = obj["kind"], obj["apiVersion"]
     if version == API_VERSION:
         path = f"/apis/{version}/namespaces/{namespace}/{plural(kind)}"
-    elif version == "v1" and kind in _CORE_KINDS:
-        path = f"/api/v1/namespaces/{namespace}/{_CORE_KINDS[kind]}"
+    elif (version, kind) in _OTHERS:
+        path = _OTHERS[version, kind].format(namespace=namespace)
     else:
         raise RemoteError(f"{kind} of {version} is none of the kinds that Windlass applies")
     return f"{path}/{name}" if name else path
@@ -209,6 +276,14 @@ def explain(status: int, answer: Mapping[str, Any]) -> str:
         400: "refused",
     }.get(status)
     return f"{advice}: {told}" if advice else told
+
+
+def _files(kubeconfig: str | None) -> str:
+    return kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+
+
+def _some_exist(files: str) -> bool:
+    return any(Path(file).expanduser().exists() for file in files.split(os.pathsep) if file)
 
 
 def _credentials(configuration: Any) -> dict[str, str]:

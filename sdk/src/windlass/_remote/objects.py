@@ -6,15 +6,16 @@ in the error, and that applying the same thing twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from windlass._remote.client import Cluster, Object, RemoteError, connect, resource_path
+from windlass._remote.client import AlreadyThereError, Cluster, NotThereError, Object, connect, resource_path
 from windlass_api.names import API_VERSION, SDK_FIELD_MANAGER
 
-_ORDER = ("ConfigMap", "Task", "Workflow")  # what is referred to comes before what refers to it
+_ORDER = ("ConfigMap", "Task", "Workflow", "LaunchPlan")  # what is referred to comes before what refers to it
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
+_PAGE = 500
 _STRICT = {"fieldManager": SDK_FIELD_MANAGER, "fieldValidation": "Strict"}
 
 
@@ -26,13 +27,12 @@ def apply(cluster: Cluster, objects: Iterable[Object]) -> list[Object]:
 def create_execution(cluster: Cluster, execution: Object) -> Object:
     """Creates an Execution; where its name is generated and by chance taken, once more."""
     obj = in_namespace(execution, cluster.namespace)
-    path = resource_path(obj, obj["metadata"]["namespace"])
     try:
-        return cluster.request("POST", path, body=obj, query=_STRICT, what=label(obj))
-    except RemoteError as error:
-        if error.status != 409 or "name" in obj["metadata"]:
+        return create(cluster, obj)
+    except AlreadyThereError:
+        if "name" in obj["metadata"]:
             raise
-    return cluster.request("POST", path, body=obj, query=_STRICT, what=label(obj))
+    return create(cluster, obj)
 
 
 def cancel(
@@ -45,16 +45,83 @@ def cancel(
 
 def cancel_in(cluster: Cluster, name: str) -> Object:
     """The same, over a connection that is there."""
-    obj = execution_reference(cluster.namespace, name)
-    path = resource_path(obj, cluster.namespace, name)
-    return cluster.request(
-        "PATCH", path, body={"spec": {"cancel": True}}, query=_STRICT, content_type=_MERGE, what=label(obj)
-    )
+    return patch(cluster, "Execution", name, cluster.namespace, {"spec": {"cancel": True}})
+
+
+def get(cluster: Cluster, kind: str, name: str, namespace: str) -> Object:
+    """An object. Raises NotThereError where there is none."""
+    obj = reference(kind, name, namespace)
+    return cluster.request("GET", resource_path(obj, namespace, name), what=label(obj))
+
+
+def find(cluster: Cluster, kind: str, name: str, namespace: str) -> Object | None:
+    """An object, or None."""
+    try:
+        return get(cluster, kind, name, namespace)
+    except NotThereError:
+        return None
+
+
+def list_all(
+    cluster: Cluster, kind: str, namespace: str, *, selector: str = "", at_most: int | None = None
+) -> list[Object]:
+    """All objects of a kind that the label selector fits, the newest first."""
+    path = resource_path(reference(kind, "", namespace), namespace)
+    query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
+    found: list[Object] = []
+    while True:
+        answer = cluster.request("GET", path, query=query, what=f"{plural_of(kind)} in namespace {namespace}")
+        found += [{"apiVersion": answer["apiVersion"], "kind": kind, **item} for item in answer["items"]]
+        token = answer["metadata"].get("continue")
+        if not token:
+            break
+        query["continue"] = token
+    found.sort(key=_age, reverse=True)
+    return found if at_most is None else found[:at_most]
+
+
+def patch(cluster: Cluster, kind: str, name: str, namespace: str, changes: Mapping[str, Any]) -> Object:
+    """Merges changes into an object, as a person with kubectl would."""
+    obj = reference(kind, name, namespace)
+    path = resource_path(obj, namespace, name)
+    return cluster.request("PATCH", path, body=dict(changes), query=_STRICT, content_type=_MERGE, what=label(obj))
+
+
+def replace(cluster: Cluster, obj: Object) -> Object:
+    """Puts the object in the place of the one it was read from. Raises AlreadyThereError if that has changed."""
+    meta = obj["metadata"]
+    path = resource_path(obj, meta["namespace"], meta["name"])
+    return cluster.request("PUT", path, body=obj, query=_STRICT, what=label(obj))
+
+
+def create(cluster: Cluster, obj: Object) -> Object:
+    """Creates an object. Raises AlreadyThereError where there is one of its name."""
+    whole = in_namespace(obj, cluster.namespace)
+    path = resource_path(whole, whole["metadata"]["namespace"])
+    return cluster.request("POST", path, body=whole, query=_STRICT, what=label(whole))
+
+
+def _age(obj: Object) -> tuple[str, int]:
+    """What sorts objects by age: of those of one second, the one that was written first is the older."""
+    meta = obj["metadata"]
+    written = str(meta.get("resourceVersion", ""))
+    return meta.get("creationTimestamp") or "", int(written) if written.isdigit() else 0
+
+
+def reference(kind: str, name: str, namespace: str) -> Object:
+    """As much of an object as names it."""
+    version = {"ConfigMap": "v1", "ControllerRevision": "apps/v1"}.get(kind, API_VERSION)
+    return {"apiVersion": version, "kind": kind, "metadata": {"namespace": namespace, "name": name}}
+
+
+def plural_of(kind: str) -> str:
+    """Several objects of a kind, in a message."""
+    return f"{kind}s" if not kind.endswith("y") else f"{kind[:-1]}ies"
 
 
 def execution_reference(namespace: str, name: str) -> Object:
     """As much of an Execution as names it."""
-    return {"apiVersion": API_VERSION, "kind": "Execution", "metadata": {"namespace": namespace, "name": name}}
+    return reference("Execution", name, namespace)
 
 
 def in_namespace(obj: Object, namespace: str) -> Object:

@@ -16,16 +16,25 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from windlass import _types
+from windlass._current import entered_task
+from windlass._exceptions import IgnoreOutputs
 from windlass._interface import Interface, read_interface
-from windlass._task import PythonTask
+from windlass._parameters import ExecutionParameters, TaskIdentifier, WorkflowExecutionIdentifier
+from windlass._task import Task, awaited
 from windlass.runtime import Terminated, bundle, record
+
+if TYPE_CHECKING:
+    from windlass._reporting import Reporting
 
 RESULT = "/dev/termination-log"
 VALUES = "/var/run/windlass/values"
+STORE = "WINDLASS_RAW_OUTPUT_PREFIX"
+PACKAGES = "WINDLASS_RUNTIME_PACKAGES"
 DEFAULT_LIMIT = 4096
 TERMINATED = 143  # 128 + SIGTERM
 
@@ -40,6 +49,8 @@ class Stopwatch:
 
     def enter(self, phase: str) -> None:
         """Ends the phase that ran, if any, and begins another."""
+        if phase == self.phase:
+            return
         now = time.monotonic()
         if self.phase:
             self.times[self.phase] = round((now - self._since) * 1000, 1)
@@ -53,11 +64,16 @@ class Order:
     def __init__(self, text: str) -> None:
         content = json.loads(text)
         self.task: str = content["task"]
+        self.execution: str = content.get("execution") or "local"
+        self.namespace: str = content.get("namespace") or "local"
+        self.node: str = content.get("node") or "n0"
+        self.attempt: int = content.get("attempt") or 0
         self.entrypoint: str = content["entrypoint"]
         self.bundle: str | None = content.get("bundle")
         self.inputs: dict[str, Any] = content.get("inputs") or {}
         self.has_marks = "$" in text or "\\u0024" in text
         self.retry_on: list[str] = content.get("retryOn") or []
+        self.deck: dict[str, Any] = content.get("deck") or {}
         self.limit: int = content.get("limit") or DEFAULT_LIMIT
 
 
@@ -67,19 +83,22 @@ def main(started: float, code_root: str) -> int:
     watch.enter("boot")
     process = os.getpid()
     limit, retry_on = DEFAULT_LIMIT, []
+    about: dict[str, Any] = {"timings": watch.times}
     signal.signal(signal.SIGTERM, _terminate)
     try:
         order = _order()
         limit, retry_on = order.limit, order.retry_on
-        outputs = _run(order, code_root, watch)
+        parameters = _parameters(order)
+        with entered_task(parameters):
+            outputs = _run(order, parameters, code_root, watch, about)
         watch.enter("")
-        content, code = _success(outputs, watch.times, limit), 0
+        content, code = _success(outputs, about, limit), 0
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except BaseException as error:  # noqa: BLE001  whatever it is, even an exit, it ends in the record
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         in_user_code = watch.phase in ("import", "user")
         watch.enter("")
-        content, code = _error_record(error, in_user_code, retry_on, watch.times, limit)
+        content, code = _error_record(error, in_user_code, retry_on, about, limit)
     if os.getpid() == process:  # a process that the user's code forked, and that came all the way out, is not the task
         _leave(content, code)
     return code
@@ -95,24 +114,77 @@ def _order() -> Order:
         raise _task_error("system", "BadOrder", f"WINDLASS_TASK can't be understood: {error!r}") from error
 
 
-def _run(order: Order, code_root: str, watch: Stopwatch) -> dict[str, Any]:
-    """The outputs as JSON."""
+def _run(
+    order: Order, parameters: ExecutionParameters, code_root: str, watch: Stopwatch, about: dict[str, Any]
+) -> dict[str, Any]:
+    """The outputs as JSON. What else belongs into the record goes into `about`."""
     _print_lines_at_once()
     if order.bundle is not None:
         _unpack(order.bundle, code_root)
     watch.enter("import")
+    packages = os.environ.get(PACKAGES)
+    if packages:
+        sys.path.insert(0, _installed(packages))
     sys.path.insert(0, code_root)
-    function, interface = _load(order)
+    job = _load(order)
     watch.enter("inputs")
-    positional, keywords = _arguments(order, interface)
+    if not order.deck.get("enabled"):
+        return _attempt(order, job, watch, about, None)
+    from windlass._reporting import Reporting  # noqa: PLC0415  few tasks have a deck
+
+    reporting = Reporting(parameters, order.deck, job.interface, job.function)
+    try:
+        return _attempt(order, job, watch, about, reporting)
+    finally:
+        about.update(_deck(reporting))
+
+
+def _deck(reporting: Reporting) -> dict[str, str]:
+    """Where the report is, for the record."""
+    if not os.environ.get(STORE):
+        _tell("windlass: the deck is not kept, for the operator has no store configured")
+        return {}
+    uri = reporting.write()
+    return {} if uri is None else {"deck": uri}
+
+
+def _attempt(
+    order: Order, job: Job, watch: Stopwatch, about: dict[str, Any], reporting: Reporting | None
+) -> dict[str, Any]:
+    """The outputs as JSON, from the inputs in the order."""
+    part = reporting.part if reporting else _unmeasured
+    interface = job.interface
+    with part("inputs"):
+        arguments = _arguments(order, interface)
+    if reporting:
+        reporting.show_inputs(arguments)
     watch.enter("user")
-    result = _call(function, positional, keywords, interface)
+    try:
+        with part("run"):
+            result = _call(job, arguments)
+    except IgnoreOutputs:
+        if interface.outputs:  # whoever waits for them would wait in vain
+            raise
+        return {}
     watch.enter("outputs")
-    values = interface.unpack(result, order.task)
-    return {
-        name: _types.to_wire(value, interface.outputs[name], _types.output_of(order.task, position))
-        for position, (name, value) in enumerate(values.items())
-    }
+    with part("outputs"):
+        values = interface.unpack(result, order.task)
+        outputs = {
+            name: _types.to_wire(value, interface.outputs[name], _types.output_of(order.task, position))
+            for position, (name, value) in enumerate(values.items())
+        }
+        if interface.makes_artifacts:
+            from windlass._artifacts import created  # noqa: PLC0415  few outputs are artifacts
+
+            made = created.made(order.task, interface.outputs, _with_values(order), values)
+            about["artifacts"] = {name: one.manifest() for name, one in made.items()}
+    if reporting:
+        reporting.show_outputs(values)
+    return outputs
+
+
+def _unmeasured(_name: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def _print_lines_at_once() -> None:
@@ -133,21 +205,61 @@ def _unpack(path: str, folder: str) -> None:
         raise _task_error(kind, code, str(error)) from error
 
 
-def _load(order: Order) -> tuple[Callable[..., Any], Interface]:
-    """The plain function behind the entry point, with the task's interface or, undecorated, its own."""
+class Job:
+    """What does the work, on values by name; its interface, and the function behind it if there is one."""
+
+    def __init__(
+        self, work: Callable[..., Any], interface: Interface, function: Callable[..., Any] | None = None
+    ) -> None:
+        self.work = work
+        self.interface = interface
+        self.function = function
+
+
+def _installed(packages: str) -> str:
+    """A folder of this pod with the packages that an ImageSpec leaves to it (`runtime_packages`)."""
+    import shlex  # noqa: PLC0415  few images leave anything to the pod
+    import subprocess  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
+
+    folder = tempfile.mkdtemp(prefix="windlass-packages-")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, *shlex.split(packages)]
+    done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603  as asked
+    sys.stderr.write(done.stderr)
+    if done.returncode:
+        message = f"the runtime packages {packages} can't be installed: {done.stderr.strip()[-1000:]}"
+        raise _task_error("system", "RuntimePackages", message)
+    return folder
+
+
+def _load(order: Order) -> Job:
+    """What the entry point names: a task of any kind, or a plain function."""
     module_name, _, name = order.entrypoint.partition(":")
     module = _import(module_name)
-    entity = getattr(module, name, None)
-    if isinstance(entity, PythonTask):
-        return entity.function, entity.interface
+    entity: Any = module
+    for part in name.split("."):
+        entity = getattr(entity, part, None)
+    if isinstance(entity, Task):
+        return Job(entity.execute, entity.interface, getattr(entity, "function", None))
     if callable(entity):
-        return entity, read_interface(entity, order.entrypoint)
+        interface = read_interface(entity, order.entrypoint)
+        return Job(_plain(entity, interface), interface, entity)
     from windlass_api.findings import did_you_mean  # noqa: PLC0415  a task that is found does not need it
 
     names = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]
     problem = f"has no function '{name}'" if entity is None else f"has a '{name}' which is no function"
     message = f"the module {module_name} ({getattr(module, '__file__', None)}) {problem}{did_you_mean(name, names)}"
     raise _task_error("user", "USER:EntrypointNotFound", message, "AttributeError")
+
+
+def _plain(function: Callable[..., Any], interface: Interface) -> Callable[..., Any]:
+    """A function without a decorator, called by names."""
+
+    def work(**values: Any) -> Any:
+        positional = [values.pop(name) for name in list(values) if interface.inputs[name].positional_only]
+        return awaited(function(*positional, **values))
+
+    return work
 
 
 def _import(name: str) -> Any:
@@ -165,7 +277,7 @@ def _import(name: str) -> Any:
     return sys.modules[name]
 
 
-def _arguments(order: Order, interface: Interface) -> tuple[list[Any], dict[str, Any]]:
+def _arguments(order: Order, interface: Interface) -> dict[str, Any]:
     given = _with_values(order)
     unknown = [name for name in given if name not in interface.inputs]
     missing = [name for name, parameter in interface.inputs.items() if parameter.required and name not in given]
@@ -174,30 +286,46 @@ def _arguments(order: Order, interface: Interface) -> tuple[list[Any], dict[str,
         names = ", ".join(interface.inputs) or "none"
         message = f"{order.entrypoint} {problem}; its inputs are {names}. The Task and its code don't belong together"
         raise _task_error("user", "USER:InputMismatch", message, "TypeError")
-    values = {
+    return {
         name: _types.from_wire(value, interface.inputs[name].python_type, _types.argument_of(order.task, name))
         for name, value in given.items()
     }
-    positional = [values.pop(name) for name in list(values) if interface.inputs[name].positional_only]
-    return positional, values
 
 
-def _call(function: Callable[..., Any], positional: list[Any], keywords: dict[str, Any], interface: Interface) -> Any:
+def _call(job: Job, arguments: dict[str, Any]) -> Any:
     try:
-        result = function(*positional, **keywords)
-        if hasattr(result, "__await__"):
-            import asyncio  # noqa: PLC0415  heavy, and only `async def` tasks need it
-
-            return asyncio.run(_awaited(result))
-        return result
+        return job.work(**arguments)
     except SystemExit as ended:
-        if ended.code in (None, 0) and not interface.outputs:
+        if ended.code in (None, 0) and not job.interface.outputs:
             return None
         raise
 
 
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
+# ---- what the code may ask ------------------------------------------------------------------------------------------
+
+
+def _parameters(order: Order) -> ExecutionParameters:
+    """What `current_context()` gives. Code that reads the variables of other engines finds them as well."""
+    project, _, domain = order.namespace.rpartition("-")
+    project, domain = (project, domain) if project else (order.namespace, "")
+    known = {
+        "FLYTE_INTERNAL_EXECUTION_ID": order.execution,
+        "FLYTE_INTERNAL_EXECUTION_PROJECT": project,
+        "FLYTE_INTERNAL_EXECUTION_DOMAIN": domain,
+        "FLYTE_INTERNAL_TASK_NAME": order.task,
+        "FLYTE_ATTEMPT_NUMBER": str(order.attempt),
+    }
+    for name, value in known.items():
+        os.environ.setdefault(name, value)
+    store = os.environ.get(STORE)
+    return ExecutionParameters(
+        execution_id=WorkflowExecutionIdentifier(project, domain, order.execution),
+        task_id=TaskIdentifier(project, domain, order.task, ""),
+        attempt=order.attempt,
+        enable_deck=bool(order.deck.get("enabled")),
+        checkpoint_folder=f"{store}/checkpoints/{order.namespace}/{order.execution}/{order.node}" if store else None,
+        local=False,
+    )
 
 
 # ---- large values ---------------------------------------------------------------------------------------------------
@@ -224,8 +352,8 @@ def _large_value(digest: str) -> Any:
 # ---- the end --------------------------------------------------------------------------------------------------------
 
 
-def _success(outputs: dict[str, Any], times: dict[str, float], limit: int) -> bytes:
-    content = record.encode({"outputs": outputs, "timings": times})
+def _success(outputs: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:
+    content = record.encode({"outputs": outputs, **about})
     if len(content) <= limit:
         return content
     sizes = ", ".join(f"{name}: {len(record.encode({name: value})):,} bytes" for name, value in outputs.items())
@@ -237,13 +365,13 @@ def _success(outputs: dict[str, Any], times: dict[str, float], limit: int) -> by
 
 
 def _error_record(
-    error: BaseException, in_user_code: bool, retry_on: list[str], times: dict[str, float], limit: int
+    error: BaseException, in_user_code: bool, retry_on: list[str], about: dict[str, Any], limit: int
 ) -> tuple[bytes, int]:
     from windlass import _failure  # noqa: PLC0415  loads `traceback`, which success does without
 
     told = _failure.describe(error, in_user_code, retry_on)
     _tell(told["traceback"] or f"{told['type']}: {told['message']}")
-    return record.fit_error(told, times, limit), TERMINATED if isinstance(error, Terminated) else 1
+    return record.fit_error(told, about, limit), TERMINATED if isinstance(error, Terminated) else 1
 
 
 def _tell(text: str) -> None:

@@ -1,10 +1,10 @@
 """The record: the one thing that leaves the pod, as the container's termination message.
 
-    {"v": 1, "outputs": {"o0": …}, "timings": {…}}
-    {"v": 1, "error": {"kind", "code", "type", "message", "traceback", "recoverable"}, "timings": {…}}
+    {"v": 1, "outputs": {"o0": …}, "timings": {…}, "deck": "s3://…"}
+    {"v": 1, "error": {"kind", "code", "type", "message", "traceback", "recoverable"}, "timings": {…}, "deck": …}
 
 `timings` are milliseconds: boot (process start until the code is unpacked), import, inputs, user, outputs; a phase that
-was not reached has none.
+was not reached has none. `deck` is the address of the report, if the task has one and it could be written.
 
 Kubernetes keeps 4096 bytes of it, so it is fitted: outputs fit or are an error of their own, an error's long texts lose
 their middle. The kubelet reads the file when the process has ended, so it is written once, as a whole.
@@ -26,16 +26,18 @@ def encode(record: dict[str, Any]) -> bytes:
     return json.dumps({"v": VERSION, **record}, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def fit_error(error: dict[str, Any], timings: dict[str, float], limit: int) -> bytes:
-    """The record of an error within the limit: names are cut, then the message; the traceback takes what is left."""
+def fit_error(error: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:
+    """The record of an error within the limit: names are cut, then the message; the traceback takes what is left.
+    `about` is what else is in it.
+    """
     error = {key: clean(value) if isinstance(value, str) else value for key, value in error.items()}
     for key in ("code", "type"):
         error[key] = cut(error[key], _SHORT)
-    room = limit - len(encode({"error": {**error, "message": "", "traceback": ""}, "timings": timings}))
+    room = limit - len(encode({"error": {**error, "message": "", "traceback": ""}, **about}))
     traceback_size = _size(error["traceback"])
     error["message"] = cut(error["message"], max(int(room * _MESSAGE_SHARE), room - traceback_size))
     error["traceback"] = cut(error["traceback"], room - _size(error["message"]))
-    return encode({"error": error, "timings": timings})
+    return encode({"error": error, **about})
 
 
 def clean(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Execution: one run of a workflow or a task.
+"""Execution: one run of a workflow, a task or a launch plan.
 
 Its spec says what to run and never changes, but for `cancel`. Conditions are the truth about its state, `phase` is a
 summary to print. Nodes are a map by id, so that a merge patch touches just the node that changed.
@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from windlass_api.v1alpha1.meta import (
+    AGE,
     MAX_NODES,
     Column,
     Conditions,
@@ -18,6 +19,7 @@ from windlass_api.v1alpha1.meta import (
     Generation,
     KindModel,
     Label,
+    LaunchPlanRef,
     Metadata,
     Model,
     ObjectName,
@@ -27,8 +29,9 @@ from windlass_api.v1alpha1.meta import (
     Time,
     Values,
     WorkflowRef,
-    rule,
-    rules,
+    exactly_one,
+    never_changes,
+    never_taken_back,
 )
 
 ExecutionPhase = Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled"]
@@ -37,40 +40,26 @@ NodePhase = Literal["Pending", "Queued", "Running", "Succeeded", "Failed", "Skip
 ShortText = Annotated[str, Field(max_length=1024)]
 
 
-def _never_changes(field: str) -> Rule:
-    """The rule for a field that stays as it was made; `dyn`, for CEL does not look into free-form values by itself."""
-    now, before = f"dyn(self).{field}", f"dyn(oldSelf).{field}"
-    return rule(
-        f"has({now}) == has({before}) && (!has({now}) || {now} == {before})",
-        f"{field} can't be changed: make another Execution",
-        f".{field}",
-        "FieldValueForbidden",
-    )
+TARGETS = ("workflow", "task", "launchPlan")
+_ANOTHER = "make another Execution"
 
 
 class ExecutionSpec(Model):
     """What to run."""
 
-    model_config = rules(
-        rule(
-            "has(self.workflow) != has(self.task)",
-            "exactly one of workflow and task is required",
-            ".workflow",
-            "FieldValueRequired",
-        ),
-        _never_changes("workflow"),
-        _never_changes("task"),
-        _never_changes("inputs"),
-        rule(
-            "!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",
-            "cancel can't be taken back",
-            ".cancel",
-            "FieldValueForbidden",
-        ),
+    RULES = (
+        exactly_one("target", *TARGETS),
+        *(never_changes(field, _ANOTHER) for field in (*TARGETS, "inputs")),
+        never_taken_back("cancel"),
     )
 
-    workflow: WorkflowRef | None = Field(None, description="The Workflow to run. Exactly one of workflow and task.")
-    task: TaskRef | None = Field(None, description="The Task to run. Exactly one of workflow and task.")
+    workflow: WorkflowRef | None = Field(
+        None, description="The Workflow to run. Exactly one of workflow, task and launchPlan."
+    )
+    task: TaskRef | None = Field(None, description="The Task to run. Exactly one of workflow, task and launchPlan.")
+    launch_plan: LaunchPlanRef | None = Field(
+        None, description="The LaunchPlan to run. Exactly one of workflow, task and launchPlan."
+    )
     inputs: Values | None = Field(None, description="Inputs by name, as plain data; `$ref` means nothing here.")
     cancel: bool | None = Field(None, description="Set to true to stop the run. It can't be taken back.")
 
@@ -120,6 +109,9 @@ class ExecutionStatus(Model):
     progress: Annotated[str, Field(max_length=32)] | None = Field(None, description="Nodes that ended, of all: 3/7.")
     started_at: Time | None = Field(None, description="When it was admitted.")
     finished_at: Time | None = Field(None, description="When it came to its end.")
+    duration: Annotated[str, Field(max_length=32)] | None = Field(
+        None, description="How long it took, once it has ended: 1h2m3s."
+    )
     conditions: Conditions | None = Field(
         None, description="Accepted, Reconciling, Stalled, Succeeded, Failed, Finished; kubectl wait understands them."
     )
@@ -131,13 +123,14 @@ class ExecutionStatus(Model):
 
 
 class Execution(KindModel):
-    """One run of a Workflow or a Task."""
+    """One run of a Workflow, a Task or a LaunchPlan."""
 
-    model_config = rules(
-        rule(
+    RULES = (
+        Rule(
             "self.metadata.name.size() <= 63",
             "metadata.name has at most 63 characters, for the run's pods carry it as a label",
-        )
+            holds=lambda execution: len(execution.metadata.name or "") <= 63,
+        ),
     )
 
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("wexec",)
@@ -145,8 +138,10 @@ class Execution(KindModel):
         Column("Phase", ".status.phase", description="The conditions in one word."),
         Column("Progress", ".status.progress", description="Nodes that ended, of all."),
         Column("Workflow", ".spec.workflow.name", description="What runs."),
-        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Duration", ".status.duration", description="How long it took, once it has ended."),
+        AGE,
         Column("Task", ".spec.task.name", priority=1, description="What runs."),
+        Column("Plan", ".spec.launchPlan.name", priority=1, description="The launch plan that it is a run of."),
         Column("Started", ".status.startedAt", "date", 1),
         Column("Finished", ".status.finishedAt", "date", 1),
         Column("Message", ".status.error.message", priority=1, description="Why it failed."),

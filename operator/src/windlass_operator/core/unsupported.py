@@ -1,0 +1,137 @@
+"""What the contract can say and this version of the operator can't do: refused by name, never ignored.
+
+Whoever applies such a thing reads at once where it stands and what to do instead, rather than wonder why it has no
+effect. One row per ability, in ``ROWS``; the engineer who builds one deletes its row. A test goes through all fields
+of the models: each is acted on, or in a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from windlass_api.findings import Finding, field_path
+
+REASON = "NotSupported"
+
+Spec = Mapping[str, Any]
+FindTask = Callable[[str, str | None], Spec | None]
+
+
+class Row(NamedTuple):
+    """A field that has no effect yet."""
+
+    where: str
+    """What has the field: ``execution``, ``workflow``, ``node``, ``task``, ``parameter`` (an input or output of a
+    definition) or ``overrides`` (those of a task, of a node, or a workflow's defaults); or ``kind``, where the field
+    is a kind of its own."""
+    field: str
+    instead: str
+    """What to do today."""
+    harmless: tuple[Any, ...] = ()
+    """Values that ask for nothing, and are taken."""
+
+
+ROWS: tuple[Row, ...] = (
+    Row("kind", "LaunchPlan", "start its Workflow by an Execution, with the plan's inputs"),
+    Row("kind", "ActorEnvironment", "leave it out; tasks run in pods of their own"),
+    Row("kind", "Backfill", "start an Execution for each time of the range"),
+    Row("kind", "App", "use a Deployment and a Service"),
+    Row("execution", "launchPlan", "run its workflow, with the plan's inputs"),
+    Row("workflow", "failurePolicy", "leave it out; the first failure stops the run", ("FailImmediately",)),
+    Row("workflow", "onFailure", "leave it out; look at the Execution's Failed condition"),
+    Row(
+        "node", "workflow", "call the other workflow without failure settings of its own, so that its nodes stand here"
+    ),
+    Row("node", "launchPlan", "call the plan's workflow itself"),
+    Row("node", "select", "choose in a task that takes the values as optional inputs"),
+    Row("node", "approve", "divide the workflow in two, and start the second by hand"),
+    Row("node", "waitForInput", "divide the workflow in two, and give the value as an input of the second"),
+    Row("node", "sleep", "wait in a task"),
+    Row("node", "map", "call the task once for each element, or loop in a task"),
+    Row("task", "container", "run a Python function in that image"),
+    Row("task", "actor", "leave it out; the task then runs in a pod of its own"),
+    Row("task", "python.dynamic", "make the calls in a workflow", (False,)),
+    Row("parameter", "artifact", "pass the value as an input"),
+    Row("overrides", "accelerator", "ask for the device in `resources`, such as nvidia.com/gpu"),
+    Row("overrides", "sharedMemory", "leave it out"),
+    Row("overrides", "secrets", "leave it out; no Secret can be read yet"),
+    Row("overrides", "interruptible", "leave it out; pods run on nodes that stay", (False,)),
+    Row("overrides", "podTemplate", "leave it out; image, env and resources can be set"),
+    Row("overrides", "podTemplateName", "leave it out; image, env and resources can be set"),
+    Row("overrides", "labels", "leave it out", ({},)),
+    Row("overrides", "annotations", "leave it out", ({},)),
+    Row("overrides", "timeout", "end in time in the code itself", ("0s",)),
+    Row("overrides", "cache", "leave it out; everything is computed anew"),
+    Row("overrides", "deck", "leave it out; log what should be seen"),
+)
+
+
+def in_definition(kind: str, spec: Spec, find_task: FindTask) -> list[Finding]:
+    """What a definition asks for in vain; the whole of it, where nothing acts on its kind."""
+    row = next((row for row in ROWS if (row.where, row.field) == ("kind", kind)), None)
+    if row is not None:
+        return [finding("", row.instead)]
+    return in_task(spec) if kind == "Task" else in_workflow(spec, find_task)
+
+
+def in_execution(spec: Spec) -> list[Finding]:
+    """What an Execution itself asks for in vain."""
+    return list(_asked("execution", spec, "spec"))
+
+
+def in_task(spec: Spec, owner: str = "") -> list[Finding]:
+    """What a Task asks for in vain. `owner` goes before the paths."""
+    return [
+        *_asked("task", spec, f"{owner}spec"),
+        *_in_interface(spec, f"{owner}spec"),
+        *_asked("overrides", spec, f"{owner}spec"),
+    ]
+
+
+def in_workflow(spec: Spec, find_task: FindTask) -> list[Finding]:
+    """What a Workflow asks for in vain, and what each of its tasks does where they run. Tasks that are not there say
+    nothing.
+    """
+    findings = [*_asked("workflow", spec, "spec"), *_in_interface(spec, "spec")]
+    findings += _asked("overrides", spec.get("defaults") or {}, "spec.defaults")
+    tasks: dict[tuple[str, str | None], Spec] = {}
+    for index, node in enumerate(spec.get("nodes") or ()):
+        path = field_path("spec", "nodes", index)
+        findings += _asked("node", node, path)
+        findings += _asked("overrides", node.get("overrides") or {}, field_path(path, "overrides"))
+        if node.get("task"):
+            key = node["task"]["name"], node["task"].get("version")
+            tasks[key] = tasks.get(key) or find_task(*key) or {}
+    for (name, _), task in tasks.items():
+        findings += in_task(task, f"Task {name}: ")
+    return findings
+
+
+def finding(path: str, instead: str) -> Finding:
+    """The refusal of what stands at a path."""
+    return Finding(path, REASON, f"this version of the operator can't do that yet; {instead}")
+
+
+def _in_interface(spec: Spec, path: str) -> Iterator[Finding]:
+    for section in ("inputs", "outputs"):
+        for name, parameter in (spec.get(section) or {}).items():
+            yield from _asked("parameter", parameter, field_path(path, section, name))
+
+
+def _asked(where: str, spec: Spec, path: str) -> Iterator[Finding]:
+    for row in ROWS:
+        value = _value(spec, row.field) if row.where == where else None
+        if value is not None and not _is_harmless(value, row):
+            yield finding(f"{path}.{row.field}", row.instead)
+
+
+def _value(spec: Spec, field: str) -> Any:
+    value: Any = spec
+    for step in field.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _is_harmless(value: Any, row: Row) -> bool:
+    return value in row.harmless or (isinstance(value, Mapping) and value.get("enabled") is False)

@@ -1,0 +1,303 @@
+"""The driver of S3 and whatever speaks its API, on boto3 (the extra `s3`).
+
+Where and as whom is what boto3 finds (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, a role of the pod's service account…);
+`FLYTE_AWS_ENDPOINT`, `FLYTE_AWS_ACCESS_KEY_ID` and `FLYTE_AWS_SECRET_ACCESS_KEY` come before these where they are set.
+Reading what anybody may read works without credentials: a request that was refused is asked again unsigned.
+
+A folder is what all keys with a common beginning share; an empty one is kept by an object whose key ends in a slash.
+"""
+
+# ruff: noqa: PTH110  addresses are strings, and so are paths
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from operator import methodcaller
+from typing import IO, Any
+
+from windlass._exceptions import (
+    FlyteDataNotFoundException,
+    FlyteDownloadDataException,
+    FlyteException,
+    FlyteUploadDataException,
+)
+from windlass._store import ranges
+from windlass._store.driver import Driver, Sink, local_files
+from windlass._store.places import Entry, join, name_of
+
+_PART = 8 << 20  # bytes of one part of a streamed upload; S3 wants at least 5 MiB
+_MOST_PARTS = 10_000
+_GONE = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
+_REFUSED = ("401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken")
+_clients: dict[tuple[int, bool, tuple[str | None, ...]], Any] = {}
+_lock = threading.Lock()
+
+
+class S3(Driver):
+    """Objects in buckets: `s3://bucket/key`."""
+
+    def open(self, uri: str, kind: str, cache_type: str | None, cache_options: Mapping[str, Any]) -> IO[bytes]:
+        """A reader by ranges, or a writer that sends parts as they fill up."""
+        if kind == "w":
+            return Sink(_Upload(uri), 1 << 20)
+        if kind == "x":
+            if self.stat(uri) is not None:
+                raise FileExistsError(f"{uri} exists already")
+            return Sink(_Upload(uri), 1 << 20)
+        if kind != "r":
+            raise ValueError(
+                f"{uri}: an object in S3 is read (r) or written as a whole (w, x), so not with mode {kind!r}"
+            )
+        bucket, key = _parts(uri)
+
+        def fetch(start: int, stop: int) -> bytes:
+            def ask(client: Any) -> Any:
+                span = f"bytes={start}-{stop - 1}"
+                answer = client.get_object(Bucket=bucket, Key=key, Range=span, IfMatch=head["ETag"])
+                return answer["Body"].read()
+
+            part: bytes = _reading(ask, uri)
+            return part
+
+        head = _reading(lambda client: client.head_object(Bucket=bucket, Key=key), uri)
+        return ranges.reader(fetch, head["ContentLength"], cache_type, cache_options, uri)
+
+    def stat(self, uri: str) -> Entry | None:
+        bucket, key = _parts(uri)
+        if key and not key.endswith("/"):
+            try:
+                head = _reading(lambda client: client.head_object(Bucket=bucket, Key=key), uri)
+            except FlyteDataNotFoundException:
+                pass
+            else:
+                return Entry(name_of(uri), uri, False, head["ContentLength"])
+        try:
+            found = _reading(lambda client: client.list_objects_v2(Bucket=bucket, Prefix=_folder(key), MaxKeys=1), uri)
+        except FlyteDataNotFoundException:
+            return None
+        return Entry(name_of(uri), uri, True) if found.get("KeyCount") or not key else None
+
+    def listdir(self, uri: str) -> list[Entry]:
+        bucket, key = _parts(uri)
+        above = _folder(key)
+        entries, seen = [], not key
+        for page in _pages(uri, bucket, above):
+            seen = seen or bool(page.get("KeyCount"))
+            entries += [_entry(uri, above, item["Prefix"], None) for item in page.get("CommonPrefixes", ())]
+            objects = [item for item in page.get("Contents", ()) if item["Key"] != above]
+            entries += [_entry(uri, above, item["Key"], item["Size"]) for item in objects]
+        if not seen:
+            raise FlyteDataNotFoundException(uri)
+        return entries
+
+    def get_file(self, uri: str, path: str) -> None:
+        bucket, key = _parts(uri)
+        _reading(lambda client: client.download_file(bucket, key, path), uri)
+
+    def put_file(self, path: str, uri: str) -> None:
+        bucket, key = _parts(uri)
+        if not os.path.exists(path):
+            raise FlyteDataNotFoundException(path)
+        extra = {"ContentEncoding": "gzip"} if path.endswith(".gz") else {}
+        _writing(lambda client: client.upload_file(path, bucket, key, ExtraArgs=extra), uri)
+
+    def put_tree(self, folder: str, uri: str) -> None:
+        bucket, key = _parts(uri)
+        if not local_files(folder):
+            _writing(lambda client: client.put_object(Bucket=bucket, Key=_folder(key), Body=b""), uri)
+            return
+        super().put_tree(folder, uri)
+
+
+class _Upload(io.RawIOBase):
+    """A stream that becomes an object when it is closed: small ones at once, others in parts as they fill up.
+
+    Leaving `with` by an exception leaves nothing behind: the upload is given up, and no object appears.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._bucket, self._key = _parts(uri)
+        self._pending = bytearray()
+        self._upload: str | None = None
+        self._parts: list[dict[str, Any]] = []
+        self._at = 0
+        self.abandoned = False
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, data: Any) -> int:
+        size = len(data)
+        if self.abandoned:
+            return size
+        self._pending += data
+        self._at += size
+        while len(self._pending) >= self._part_size():
+            self._send(self._part_size())
+        return size
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            if not self.abandoned:
+                self._finish()
+        except BaseException:
+            self.abandoned = True
+            raise
+        finally:
+            if self.abandoned:
+                self._give_up()
+            super().close()
+
+    def _part_size(self) -> int:
+        """Grows with the number of parts, of which there are at most 10,000: enough for 5 TB."""
+        return _PART * (1 + len(self._parts) // 1000) ** 2
+
+    def _send(self, size: int) -> None:
+        if self._upload is None:
+            started = _writing(lambda c: c.create_multipart_upload(Bucket=self._bucket, Key=self._key), self._uri)
+            self._upload = started["UploadId"]
+        part, self._pending = bytes(self._pending[:size]), self._pending[size:]
+        number = len(self._parts) + 1
+        if number > _MOST_PARTS:
+            raise FlyteUploadDataException(f"{self._uri}: an object in S3 has at most {_MOST_PARTS} parts")
+        sent = _writing(lambda client: client.upload_part(Body=part, PartNumber=number, **self._named()), self._uri)
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+
+    def _finish(self) -> None:
+        if self._upload is None:
+            body = bytes(self._pending)
+            _writing(lambda client: client.put_object(Bucket=self._bucket, Key=self._key, Body=body), self._uri)
+            return
+        if self._pending:
+            self._send(len(self._pending))
+        done = {"Parts": self._parts}
+        _writing(lambda client: client.complete_multipart_upload(MultipartUpload=done, **self._named()), self._uri)
+
+    def _give_up(self) -> None:
+        if self._upload is not None:
+            with suppress(Exception):  # what was sent costs room until the store tidies up, and no object appears
+                _client(signed=True).abort_multipart_upload(**self._named())
+
+    def _named(self) -> dict[str, Any]:
+        return {"Bucket": self._bucket, "Key": self._key, "UploadId": self._upload}
+
+
+# ---- asking ----------------------------------------------------------------------------------------------------------
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.partition("://")[2].partition("/")
+    if not bucket:
+        raise ValueError(f"{uri!r} names no bucket; an address in S3 is s3://bucket/key")
+    return bucket, key
+
+
+def _folder(key: str) -> str:
+    return f"{key.rstrip('/')}/" if key else ""
+
+
+def _entry(uri: str, above: str, key: str, size: int | None) -> Entry:
+    name = key[len(above) :].removesuffix("/")
+    return Entry(name, join(uri, name), size is None, size)
+
+
+def _pages(uri: str, bucket: str, above: str) -> Iterator[dict[str, Any]]:
+    question = {"Bucket": bucket, "Prefix": above, "Delimiter": "/"}
+    while True:
+        page: dict[str, Any] = _reading(methodcaller("list_objects_v2", **question), uri)
+        yield page
+        if not page.get("IsTruncated"):
+            return
+        question["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _reading(ask: Callable[[Any], Any], uri: str) -> Any:
+    """Asks signed, and once more unsigned where there are no credentials or they were refused: it may be public."""
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415  loaded on use
+
+    try:
+        try:
+            return ask(_client(signed=True))
+        except (NoCredentialsError, ClientError) as error:
+            if isinstance(error, ClientError) and _code(error) not in _REFUSED:
+                raise
+            try:
+                return ask(_client(signed=False))
+            except (BotoCoreError, ClientError):
+                raise error from None
+    except ClientError as error:
+        if _code(error) in _GONE:
+            raise FlyteDataNotFoundException(uri) from error
+        if _code(error) == "PreconditionFailed":
+            raise FlyteDownloadDataException(f"{uri}: it changed while it was being read") from error
+        raise FlyteDownloadDataException(f"{uri}: {error}") from error
+    except (BotoCoreError, OSError) as error:
+        raise FlyteDownloadDataException(f"{uri}: {error}") from error
+
+
+def _writing(ask: Callable[[Any], Any], uri: str) -> Any:
+    from boto3.exceptions import Boto3Error  # noqa: PLC0415  loaded on use
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  as above
+
+    try:
+        return ask(_client(signed=True))
+    except FlyteException:
+        raise
+    except (BotoCoreError, ClientError, Boto3Error, OSError) as error:
+        raise FlyteUploadDataException(f"{uri}: {error}") from error
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _client(*, signed: bool) -> Any:
+    """A client for what the environment says, one per process and setting: they are slow to make and safe to share."""
+    names = ("FLYTE_AWS_ENDPOINT", "FLYTE_AWS_ACCESS_KEY_ID", "FLYTE_AWS_SECRET_ACCESS_KEY")
+    boto = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_REGION")
+    setting = tuple(os.environ.get(name) for name in (*names, *boto))
+    key = (os.getpid(), signed, setting)
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _new_client(*setting[:3], signed=signed)
+        return _clients[key]
+
+
+def _new_client(endpoint: str | None, access_key: str | None, secret_key: str | None, *, signed: bool) -> Any:
+    try:
+        import boto3  # noqa: PLC0415  an extra of the SDK, needed by s3:// alone
+        from botocore import UNSIGNED  # noqa: PLC0415  as above
+        from botocore.config import Config  # noqa: PLC0415  as above
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'reading and writing s3:// needs boto3, which is not installed: pip install "windlass[s3]"', name=error.name
+        ) from error
+    settings: dict[str, Any] = {
+        "retries": {"mode": "standard", "max_attempts": 5},
+        "max_pool_connections": 32,
+        # A checksum of each upload is asked for only where the API demands one: older stores do not know newer ones.
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+    }
+    if not signed:
+        settings["signature_version"] = UNSIGNED
+    region = None if os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") else "us-east-1"
+    session = boto3.session.Session()
+    return session.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name=session.region_name or region,
+        config=Config(**settings),
+    )

@@ -1,0 +1,98 @@
+"""A store that speaks S3 on this machine, for as long as a `with` lasts: versitygw over a folder.
+
+    with running(folder) as store:
+        store.endpoint                 "http://127.0.0.1:23456"
+        store.environment()            what clients find it and its keys by
+
+It listens on the loopback address only, and keeps everything in the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcluster.binaries import ensure_object_store
+from localcluster.errors import LocalClusterError
+from localcluster.ports import free_ports
+
+_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A running store, and the keys of its administrator."""
+
+    endpoint: str
+    log: Path
+    access_key: str = "windlass"
+    secret_key: str = "windlass-secret"
+    region: str = "us-east-1"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that S3 clients read."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[ObjectStore]:
+    """Start one that keeps its objects in ``folder``."""
+    program = ensure_object_store()
+    objects, properties = folder / "objects", folder / "properties"
+    for path in (objects, properties):
+        path.mkdir(parents=True, exist_ok=True)
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    store = ObjectStore(f"http://{address}", folder / "log")
+    command = [str(program), "--port", address, "--quiet", "--keep-alive"]
+    command += ["posix", "--sidecar", str(properties), str(objects)]
+    keys = {"ROOT_ACCESS_KEY": store.access_key, "ROOT_SECRET_KEY": store.secret_key}
+    with store.log.open("wb") as log:
+        process = subprocess.Popen(command, env=_environment() | keys, stdout=log, stderr=log)
+    try:
+        _wait(process, store)
+        yield store
+    finally:
+        process.terminate()
+        try:
+            process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Without what the store takes for settings of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("VGW_", "ROOT_"))}
+
+
+def _wait(process: subprocess.Popen[bytes], store: ObjectStore) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not _answers(store.endpoint):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise LocalClusterError(f"the object store did not start:\n{store.log.read_text()[-2000:]}")
+        time.sleep(0.02)
+
+
+def _answers(endpoint: str) -> bool:
+    try:
+        with urllib.request.urlopen(endpoint, timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True  # it wants to know who asks
+    except OSError:
+        return False
