@@ -12,6 +12,7 @@ import yaml
 from dev import snippets
 from dev.console import ROOT, output
 from windlass_api.manifests_check import validate_manifests
+from windlass_operator.core import unsupported
 
 DOCUMENTS = snippets.documents()
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -80,6 +81,7 @@ def test_options_of_windlass_in_a_document_are_in_the_reference(document: Path) 
         assert section, command
         own = words[3:] if words[0] == "run" and program == "windlass" else words[1:]
         inputs_of_a_workflow = {"--name", "--text", "--nmae", "--top", "--help"}
+        inputs_of_a_workflow |= {"--amount", "--n", "--region", "--source", "--start", "--words"}
         for option in (word.partition("=")[0] for word in own if word.startswith("--")):
             assert option in inputs_of_a_workflow or f"{option}" in section, command
 
@@ -132,6 +134,17 @@ def test_every_code_of_a_failure_is_among_the_errors() -> None:
     in_pods = "".join(path.read_text() for path in runtime.glob("*.py"))
     codes |= set(re.findall(r'\("(?:user|system)", "([\w:]+)"', in_pods)) | set(re.findall(r'"(USER:\w+)"', in_pods))
     assert codes and sorted(code for code in codes if f"`{code}`" not in guide) == []
+
+
+def test_what_the_operator_refuses_is_what_the_guide_to_writing_lists() -> None:
+    guide = (ROOT / "docs" / "guides" / "authoring.md").read_text()
+    section = guide.partition("## What a cluster does not do yet")[2]
+    listed = {
+        (where, field)
+        for where, fields in re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE)
+        for field in re.findall(r"`([\w.]+)`", fields)
+    }
+    assert listed == {(row.where, row.field) for row in unsupported.ROWS}
 
 
 def test_contributing_fits_a_page() -> None:

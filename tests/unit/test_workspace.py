@@ -243,6 +243,30 @@ def test_a_block_of_commands_shows_what_they_print_and_keeps_other_blocks() -> N
     )
 
 
+def test_a_block_shows_the_parts_of_a_file_that_its_comment_names() -> None:
+    shown = snippets.render("<!-- file: examples/hello.py#hello,greet -->\n```python\nold\n```\n")
+    assert shown.startswith("<!-- file: examples/hello.py#hello,greet -->\n```python\n@workflow\ndef hello(")
+    assert shown.endswith('\n\n\n@task\ndef greet(name: str) -> str:\n    return f"Hello, {name}!"\n```\n')
+
+
+def test_python_blocks_are_one_program_and_what_each_prints_stands_behind_it() -> None:
+    text = (
+        "<!-- python -->\n```python\nn = 2\n```\n\nand\n\n"
+        "<!-- python -->\n```python\nprint(n)\n```\n\n```text\nold\n```\n\n```python\nn = 3\n```\n"
+    )
+    assert snippets.render(text) == text.replace("old", "2")
+
+
+def test_python_in_a_document_that_fails_is_a_problem() -> None:
+    with pytest.raises(StepError, match="ZeroDivisionError"):
+        snippets.render("<!-- python -->\n```python\n1 / 0\n```\n")
+
+
+def test_a_document_that_shows_a_missing_part_of_a_file_is_a_problem() -> None:
+    with pytest.raises(StepError, match=r"none of hello\.py, which does not define it"):
+        snippets.render("<!-- file: examples/hello.py#none -->\n```python\n```\n")
+
+
 def test_a_document_that_shows_a_missing_file_is_a_problem() -> None:
     with pytest.raises(StepError, match=r"examples/none\.py, which is not there"):
         snippets.render("<!-- file: examples/none.py -->\n```python\n```\n")

@@ -127,9 +127,11 @@ class _Attempt:
         return outputs
 
     def _tell_of_deck(self, uri: str | None) -> None:
-        from windlass._data.deck import announce  # noqa: PLC0415  few tasks have a deck
+        from windlass import _store  # noqa: PLC0415  few tasks have a deck
+        from windlass._data.deck import announce  # noqa: PLC0415  as above
 
         if uri is not None and _is_local():
+            _store.keep_scratch()
             announce(uri, self.task.name)
 
     def may_be_repeated(self, error: BaseException) -> bool:

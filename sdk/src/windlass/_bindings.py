@@ -20,6 +20,9 @@ from windlass._interface import bare, is_union
 from windlass._promise import Binding, Kind, Promise, Several, Undecided, Void
 from windlass_api.types import Schema, assignable, parse_type
 
+_PLAIN = frozenset((bool, int, float, str, bytes, type(None)))
+_FIELDS = ("__dataclass_fields__", "__pydantic_fields__")
+
 
 def kind_of(python_type: Any) -> Kind:
     """What the contract calls the type."""
@@ -50,13 +53,15 @@ def bind(value: Any, python_type: Any, where: str) -> Binding:
 
 def holds_promise(value: Any) -> bool:
     """Whether a promise stands in the value, at any depth."""
+    if type(value) in _PLAIN:
+        return False
     if isinstance(value, Promise | Void | Several | Undecided):
         return True
     if isinstance(value, Mapping):
         return any(holds_promise(item) for item in value.values())
     if isinstance(value, list | tuple):
         return any(holds_promise(item) for item in value)
-    return _is_dataclass(value) and any(holds_promise(getattr(value, name)) for name in value.__dataclass_fields__)
+    return any(holds_promise(item) for item in _fields_of(value).values())
 
 
 @functools.lru_cache(maxsize=1024)
@@ -72,9 +77,15 @@ def _kind(python_type: Any) -> Kind:
 
 def _bind_promise(promise: Promise, python_type: Any, where: str) -> Binding:
     target = kind_of(python_type)
-    if not assignable(promise._kind.type, target.type):
+    source = promise._kind
+    if not assignable(source.type, target.type):
         raise _exceptions.TypeTransformerFailedError(
-            f"{where}: expected {target.type}, got {promise._kind.type} ({promise._binding!r})"
+            f"{where}: expected {target.type}, got {source.type} ({promise._binding!r})"
+        )
+    if not assignable(source.type, target.type, source.schema, target.schema):
+        raise _exceptions.TypeTransformerFailedError(
+            f"{where}: expected {_types.name_of(python_type)}, got another enum ({promise._binding!r}), which has"
+            " values that this one lacks"
         )
     difference = _difference(promise._kind.schema or {}, target.schema or {})
     if difference:
@@ -106,9 +117,9 @@ def _bind_literal(value: Any, python_type: Any, where: str) -> Binding:
         item_type = arguments[0] if arguments else Any
         return [bind(item, item_type, f"{where}[{position}]") for position, item in enumerate(value)]
     if isinstance(value, Mapping) and origin in (dict, Any):
-        value_type = arguments[1] if arguments else Any
-        return {_key(key, where): bind(item, value_type, f"{where}[{key!r}]") for key, item in value.items()}
-    if isinstance(origin, type) and hasattr(origin, "__dataclass_fields__") and isinstance(value, Mapping | origin):
+        key_type, value_type = arguments or (str, Any)
+        return {_key(key, key_type, where): bind(item, value_type, f"{where}[{key!r}]") for key, item in value.items()}
+    if _has_fields(origin) and isinstance(value, Mapping | origin):
         return _bind_fields(value, origin, where)
     raise _exceptions.TypeTransformerFailedError(
         f"{where}: expected {kind_of(python_type).type}, got a {type(value).__name__} with promises in it"
@@ -127,7 +138,7 @@ def _bind_variant(value: Any, variants: tuple[Any, ...], where: str) -> Binding:
 
 def _bind_fields(value: Any, python_type: Any, where: str) -> Binding:
     hints = typing.get_type_hints(python_type, include_extras=True)
-    given = value if isinstance(value, Mapping) else {name: getattr(value, name) for name in value.__dataclass_fields__}
+    given = value if isinstance(value, Mapping) else _fields_of(value)
     unknown = [name for name in given if name not in hints]
     if unknown:
         raise _exceptions.TypeTransformerFailedError(
@@ -136,13 +147,22 @@ def _bind_fields(value: Any, python_type: Any, where: str) -> Binding:
     return {name: bind(item, hints[name], f"{where}.{name}") for name, item in given.items()}
 
 
-def _key(key: Any, where: str) -> str:
-    if not isinstance(key, str):
-        raise _exceptions.TypeTransformerFailedError(
-            f"{where}: a dict with promises in it has texts as keys, not {key!r}"
-        )
-    return key
+def _key(key: Any, key_type: Any, where: str) -> str:
+    """The key as JSON has it: a text."""
+    if key_type is Any and not isinstance(key, str):
+        raise _exceptions.TypeTransformerFailedError(f"{where}: the keys of JSON are texts, not {key!r}")
+    kept: dict[str, None] = _types.to_wire({key: None}, dict[key_type, None], f"{where}:")
+    return next(iter(kept))
 
 
-def _is_dataclass(value: Any) -> bool:
-    return hasattr(value, "__dataclass_fields__") and not isinstance(value, type)
+def _has_fields(python_type: Any) -> bool:
+    """Whether it is a dataclass or a model of pydantic."""
+    return isinstance(python_type, type) and any(hasattr(python_type, name) for name in _FIELDS)
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """The fields of an instance of such; nothing of anything else."""
+    if isinstance(value, type):
+        return {}
+    names = next((getattr(type(value), name) for name in _FIELDS if hasattr(type(value), name)), ())
+    return {name: getattr(value, name) for name in names}

@@ -243,8 +243,8 @@ def _check_names(found: list[Manifest], definitions: Sequence[Entity]) -> None:
         if key in seen:
             clashing = [entity.name for entity in definitions if names.kubernetes_name(entity.name) == key[1]]
             raise _exceptions.FlyteAssertion(
-                f"two definitions would be the {key[0]} {key[1]}: {', '.join(clashing)}; give one of their modules"
-                " another name"
+                f"two definitions would be the {key[0]} {key[1]}: {', '.join(clashing)}; give one of them, or of their"
+                " modules, another name"
             )
         seen.add(key)
 

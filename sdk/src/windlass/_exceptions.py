@@ -48,8 +48,8 @@ class FlyteException(Exception, metaclass=_CodedClass):
 
     def __str__(self) -> str:
         error = ",".join(str(argument) for argument in self.args) if self.args else "None"
-        cause = f", cause={self.__cause__}" if self.__cause__ else ""
-        return f"{self._ERROR_CODE}: error={error}{cause}"
+        cause = str(self.__cause__) if self.__cause__ else ""
+        return f"{self._ERROR_CODE}: error={error}" + (f", cause={cause}" if cause and cause not in error else "")
 
 
 class BaseRecoverableException(FlyteException):
@@ -85,7 +85,7 @@ class FlyteTypeException(FlyteUserException, TypeError):
         additional_msg: str | None = None,
         received_value: object = None,
     ) -> None:
-        received = f"{received_type}" if received_value is None else f"{received_type} with value: {received_value}"
+        received = f"{received_type}" if received_value is None else f"{received_type} with value: {received_value!s}"
         one_of = " one of" if isinstance(expected_type, list | tuple | set) else ""
         text = f"Type error!  Received: {received}, Expected{one_of}: {expected_type}. {additional_msg or ''}"
         super().__init__(text.rstrip())
@@ -97,7 +97,7 @@ class FlyteValueException(FlyteUserException, ValueError):
     _ERROR_CODE = "USER:ValueError"
 
     def __init__(self, received_value: object, error_message: str) -> None:
-        super().__init__(f"Value error!  Received: {received_value}. {error_message}")
+        super().__init__(f"Value error!  Received: {received_value!s}. {error_message}")
 
 
 class FlyteDataNotFoundException(FlyteValueException):

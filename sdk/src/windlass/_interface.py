@@ -23,7 +23,7 @@ from typing import Any, Final
 from windlass import _exceptions
 from windlass._modules import shown
 
-_STAR_ARGS, _STAR_KWARGS = 0x04, 0x08  # co_flags
+_STAR_ARGS, _STAR_KWARGS, _GENERATOR = 0x04, 0x08, 0x20  # co_flags
 
 
 class Missing:
@@ -117,7 +117,13 @@ def read_interface(
     Raises NameError where an annotation names what is not defined yet.
     """
     inner = innermost(function)
-    hints = typing.get_type_hints(inner, include_extras=True)
+    try:
+        hints = typing.get_type_hints(inner, include_extras=True)
+    except TypeError as error:
+        raise TypeError(
+            f"the annotations of {name} ({line_of(function)}) are not all types: {error} Several outputs are written as"
+            " tuple[A, B]"
+        ) from error
     inputs = _parameters(inner, hints, pickle_untyped=pickle_untyped)
     returned = hints.get("return", type(None))
     outputs, result = _outputs(returned, name)
@@ -207,10 +213,14 @@ def _tuple_outputs(members: tuple[Any, ...], name: str) -> tuple[dict[str, Any],
 def _has_return(function: types.FunctionType) -> bool:
     """Whether a `return` with a value is in the source. Functions without readable source get the benefit of the doubt.
 
+    What a generator gives is itself.
+
     The quick look takes lines that carry bytecode, so that docstrings don't count; the exact one parses, and happens
     only where the quick one found nothing (a `return` after a `raise` leaves no bytecode).
     """
     code = function.__code__
+    if code.co_flags & _GENERATOR:
+        return True
     try:
         with open(code.co_filename, encoding="utf-8") as file:  # noqa: PTH123  pathlib is not loaded in pods
             source = file.read()

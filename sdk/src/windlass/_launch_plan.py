@@ -15,7 +15,7 @@ and none of its fixed inputs. Values are converted when they are needed: a modul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -166,7 +166,7 @@ class LaunchPlan(Entity):
         default_inputs: dict[str, Any] | None = None,
         fixed_inputs: dict[str, Any] | None = None,
         schedule: Schedule | None = None,
-        notifications: list[Notification] | None = None,
+        notifications: Sequence[Notification] | None = None,
         labels: LabelsLike | None = None,
         annotations: AnnotationsLike | None = None,
         raw_output_data_config: RawOutputDataConfig | str | None = None,
@@ -235,7 +235,7 @@ class LaunchPlan(Entity):
         default_inputs: dict[str, Any] | None = None,
         fixed_inputs: dict[str, Any] | None = None,
         schedule: Schedule | None = None,
-        notifications: list[Notification] | None = None,
+        notifications: Sequence[Notification] | None = None,
         labels: LabelsLike | None = None,
         annotations: AnnotationsLike | None = None,
         raw_output_data_config: RawOutputDataConfig | str | None = None,
@@ -259,7 +259,7 @@ class LaunchPlan(Entity):
             "default_inputs": default_inputs,
             "fixed_inputs": fixed_inputs,
             "schedule": schedule,
-            "notifications": notifications,
+            "notifications": None if notifications is None else list(notifications),
             "labels": labels,
             "annotations": annotations,
             "raw_output_data_config": raw_output_data_config,
@@ -300,7 +300,7 @@ class LaunchPlan(Entity):
         parameters: Mapping[str, Any] | None = None,
         fixed_inputs: Mapping[str, Any] | None = None,
         schedule: Schedule | None = None,
-        notifications: list[Notification] | None = None,
+        notifications: Sequence[Notification] | None = None,
         labels: LabelsLike | None = None,
         annotations: AnnotationsLike | None = None,
         raw_output_data_config: RawOutputDataConfig | str | None = None,

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -112,18 +113,14 @@ class TaskMetadata:
         return f"TaskMetadata({', '.join(f'{option}={value!r}' for option, value in self.options().items())})"
 
 
-def metadata_of(options: dict[str, Any]) -> TaskMetadata:
-    """The metadata that a task's options amount to; a `Cache` that computes its version has none to tell."""
-    cache = options.get("cache")
-    version = options.get("cache_version") or getattr(cache, "version", None)
+def metadata_of(options: dict[str, Any], cache: Mapping[str, Any]) -> TaskMetadata:
+    """The metadata that a task's options amount to; `cache` is what its manifest says of it."""
     known: dict[str, Any] = {
         name: options[name] for name in ("interruptible", "deprecated", "retries", "timeout") if name in options
     }
-    if cache and version:
-        known["cache"], known["cache_version"] = True, version
-        known["cache_serialize"] = bool(options.get("cache_serialize") or getattr(cache, "serialize", False))
-        known["cache_ignore_input_vars"] = tuple(
-            options.get("cache_ignore_input_vars") or getattr(cache, "ignored_inputs", None) or ()
-        )
+    if cache:
+        known["cache"], known["cache_version"] = True, cache["version"]
+        known["cache_serialize"] = bool(cache.get("serialize"))
+        known["cache_ignore_input_vars"] = tuple(cache.get("ignoredInputs", ()))
     deck = bool(options.get("enable_deck"))
     return TaskMetadata(**known, pod_template_name=options.get("pod_template_name"), generates_deck=deck)

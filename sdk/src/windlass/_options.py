@@ -185,7 +185,8 @@ def check_override_names(options: Iterable[str]) -> None:
     """Refuses what `with_overrides` does not know."""
     unknown = [name for name in options if name not in NODE_OPTIONS]
     if unknown:
-        raise TypeError(f"{caller()}: with_overrides takes no {', '.join(unknown)}; it takes {', '.join(NODE_OPTIONS)}")
+        known = ", ".join(dict.fromkeys(NODE_OPTIONS))
+        raise TypeError(f"{caller()}: with_overrides takes no {', '.join(unknown)}; it takes {known}")
 
 
 def _fields(
@@ -361,10 +362,14 @@ def _timeout(timeout: Any) -> str:
         raise ValueError(
             f"timeout should be duration represented as either a datetime.timedelta or int seconds, not {timeout!r}"
         )
-    seconds = total() if callable(total) else timeout
-    if seconds < 0:
-        raise ValueError(f"timeout takes a duration of 0 (no limit) or more, not {timeout!r}")
-    return f"{seconds:f}".rstrip("0").rstrip(".") + "s" if isinstance(seconds, float) else f"{seconds}s"
+    from datetime import timedelta  # noqa: PLC0415  few tasks have a timeout
+
+    from windlass._durations import duration_text  # noqa: PLC0415  as above
+
+    try:
+        return duration_text(timedelta(seconds=total() if callable(total) else timeout))
+    except ValueError:
+        raise ValueError(f"timeout takes a duration of 0 (no limit) or more, not {timeout!r}") from None
 
 
 # ---- rules: the cache -----------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from windlass._entity import Entity
 from windlass._modules import locate, shown
 from windlass_api.findings import did_you_mean
 
+_OURS = (_exceptions.FlyteException, _exceptions.TypeTransformerFailedError, _exceptions.RestrictedTypeError)
+
 
 class ProjectError(_exceptions.FlyteAssertion):
     """A file, or something in it, can't be had. `imported` says that the file was found, but its own code failed."""
@@ -46,11 +48,14 @@ def load(file: str | Path) -> ModuleType:
 
 
 def find(module: ModuleType, name: str) -> Entity:
-    """The task or workflow of that name."""
+    """The task, workflow or launch plan of that name: that of its variable in the file, or its own."""
     found = getattr(module, name.removeprefix(f"{module.__name__}."), None)
     if isinstance(found, Entity):
         return found
-    there = {entity.short_name: entity for entity in definitions_in(module)}
+    there = named_in(module)
+    own = next((entity for entity in there.values() if name in (entity.name, entity.short_name)), None)
+    if own is not None:
+        return own
     file = shown(str(module.__file__))
     if found is not None:
         raise ProjectError(f"`{name}` in {file} is neither a task nor a workflow{did_you_mean(name, there)}")
@@ -59,9 +64,9 @@ def find(module: ModuleType, name: str) -> Entity:
     raise ProjectError(f"{file} has no task or workflow `{name}`{did_you_mean(name, there)}")
 
 
-def definitions_in(module: ModuleType) -> list[Entity]:
-    """Every task and workflow that the file offers, its own and imported ones."""
-    return [value for value in vars(module).values() if isinstance(value, Entity)]
+def named_in(module: ModuleType) -> dict[str, Entity]:
+    """Every task, workflow and launch plan that the file offers, its own and imported ones, by its name there."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, Entity)}
 
 
 def definitions(module: ModuleType) -> list[Entity]:
@@ -84,10 +89,17 @@ def compiling(module: ModuleType) -> Iterator[None]:
 
 
 def told(error: BaseException, *, full: bool = False) -> str:
-    """An exception as the reader needs it: with the frames of their own code; with `full` all of them."""
+    """An exception as the reader needs it: with the frames of their own code; with `full` all of them.
+
+    Where none of their code was running, what Windlass says of it is enough; any other exception would be a mistake of
+    Windlass itself, and is shown whole.
+    """
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).rstrip()
-    return (not full and _failure.user_traceback(error)) or "".join(traceback.format_exception(error)).rstrip()
+    users = "" if full else _failure.user_traceback(error)
+    if not users and not full and isinstance(error, _OURS):
+        return "".join(traceback.format_exception_only(error)).rstrip()
+    return users or "".join(traceback.format_exception(error)).rstrip()
 
 
 def _import(name: str, path: Path) -> ModuleType:

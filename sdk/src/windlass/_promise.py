@@ -8,6 +8,7 @@ that a body which compiles is a body that runs.
       be passed on, alone or inside literals     be tested (`if p:`, `and`, `or`, `not`), iterated, counted
       be taken apart: p.name  p["key"]  p[0]     be sliced, indexed by another promise
       be compared, for `conditional`: p == 1     be joined: `p & q` (but `(p == 1) & (q == 2)`)
+                                                 be computed with: p + 1, f"{p}" (which warns)
       be ordered:     p >> q  p.runs_before(q)
       be overridden:  p.with_overrides(retries=2)
 
@@ -164,6 +165,30 @@ class Promise(_Ordered):
         )
 
     __index__ = __iter__  # range(p), and [..][p]: refused in the same words
+
+    def __add__(self, other: object) -> NoReturn:
+        raise TypeError(
+            f"{caller()}: {self!r} can't be computed with: its value is not there while the workflow is put together;"
+            " do it inside a task"
+        )
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __add__
+
+    def __neg__(self) -> NoReturn:
+        self.__add__(None)
+
+    __pos__ = __abs__ = __int__ = __float__ = __neg__
+
+    def __format__(self, spec: str) -> str:
+        import warnings  # noqa: PLC0415  only a mistake gets here, or a print in a workflow's body
+
+        warnings.warn(
+            f"{self!r} in a text is no more than this: its value is not there while the workflow is put together; make"
+            " the text inside a task",
+            stacklevel=2,
+        )
+        return format(repr(self), spec)
 
     # ---- comparisons, which `conditional` takes ----
 

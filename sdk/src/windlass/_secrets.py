@@ -196,7 +196,7 @@ class SecretsManager:
         if encode_mode not in ("r", "rb"):
             raise ValueError(f"encode_mode is 'r' for a text or 'rb' for bytes, not {encode_mode!r}")
         asked = _Asked(group, group_version, key)
-        variables = list(self._variables(asked))
+        variables = list(dict.fromkeys(self._variables(asked)))
         for name in variables:
             value = os.environ.get(name)
             if value is not None:
@@ -208,7 +208,7 @@ class SecretsManager:
         raise ValueError(
             f"Unable to find the secret {asked}: there is none of the environment variables {', '.join(variables)}, and"
             f" no file {' or '.join(files)}. Please make sure that the task asks for it:"
-            f" secret_requests=[{asked.request()!r}]"
+            f" secret_requests=[{asked.request()}]"
             + (f"; for a local run, export {variables[0]}=…" if self._local else "")
         )
 
@@ -298,8 +298,10 @@ class _Asked:
         words += [f"group {self.group}"] if self.group else []
         return " in ".join(words) + (f" (version {self.version})" if self.version else "")
 
-    def request(self) -> Secret:
-        return Secret(self.group, self.key, self.version)
+    def request(self) -> str:
+        """How a task asks for it, as one writes it."""
+        parts = {"group": self.group, "key": self.key, "group_version": self.version}
+        return f"Secret({', '.join(f'{name}={value!r}' for name, value in parts.items() if value)})"
 
     def variable(self) -> str:
         return "_".join(self.parts).upper()

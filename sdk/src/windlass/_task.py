@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from windlass._cache import Cache
     from windlass._documentation import Documentation
     from windlass._image import ImageSpec
+    from windlass._metadata import TaskMetadata
     from windlass._pod_template import PodTemplate
     from windlass._secrets import Secret
     from windlass.accelerators import BaseAccelerator
@@ -68,6 +69,18 @@ class Task(Entity):
         for field in list(fields):
             self._fields[field] = self._later[field].find(self)
             self._later.pop(field, None)
+
+    @property
+    def docs(self) -> str | None:
+        """What people shall read about it, where that is not the docstring."""
+        return self.settings.docs
+
+    @property
+    def metadata(self) -> TaskMetadata:
+        """Its cache, retries, timeout and the like."""
+        from windlass._metadata import metadata_of  # noqa: PLC0415  a pod never asks
+
+        return metadata_of(self.settings.options, self.overrides_here.get("cache", {}))
 
     @property
     def task_config(self) -> Any:
@@ -118,6 +131,11 @@ class PythonTask(PythonFunction[P, R], Task):
     def description(self) -> str:
         """The function's docstring, or the `docs` of its options."""
         return self.settings.docs or super().description
+
+    @property
+    def task_function(self) -> Callable[P, R]:
+        """The decorated function: called like this, it is neither a node nor a run of the task."""
+        return self.function
 
     def execute(self, **inputs: Any) -> Any:
         """Calls the function; the result of an `async def` is awaited."""

@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 from windlass import _exceptions
 from windlass._current import current_scope, entered
 from windlass._interface import MISSING, Interface, Parameter
-from windlass._metadata import TaskMetadata, metadata_of
 from windlass._modules import calling_module, import_name_of
 from windlass._options import settle
 from windlass._task import Task
@@ -55,26 +54,11 @@ class TaskObject(Task):
         return self._interface
 
     @property
-    def python_interface(self) -> Interface:
-        """The same as `interface`: there is one description of it here."""
-        return self._interface
-
-    @property
     def description(self) -> str:
         """The `docs` of its options."""
         return self.settings.docs or ""
 
     # ---- what it is ----
-
-    @property
-    def docs(self) -> str | None:
-        """What people shall read about it."""
-        return self.settings.docs
-
-    @property
-    def metadata(self) -> TaskMetadata:
-        """Its cache, retries, timeout and the like."""
-        return metadata_of(self.settings.options)
 
     @property
     def environment(self) -> dict[str, str]:

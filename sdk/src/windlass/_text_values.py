@@ -3,11 +3,12 @@
 str, enum of texts     the text itself
 int, float             a number
 bool                   true or false
-datetime               2024-01-02T03:04:05, with Z or an offset (else UTC); a date alone is its midnight; now, today
+datetime               2024-01-02T03:04:05, with Z or an offset (else UTC); a date alone is its midnight; now, today;
+                       any of them with a duration: now - 1d, today + 90m
 date                   2024-01-02; today
-timedelta              1h30m, 90s, 2d
+timedelta              1h30m, 90s, 2d, 1 day 2 hours
 bytes                  the text, as UTF-8
-file, directory, dataframe          a path or URI
+file, directory, dataframe          a path or URI, also as an element of JSON; a frame's ends in .csv where it is one
 list, dict, struct     JSON
 optional, union        the first variant that fits; `null` is None
 """
@@ -19,6 +20,7 @@ import datetime
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from windlass import _exceptions, _types
@@ -27,6 +29,9 @@ from windlass_api.types import Schema, Type, check_value
 
 _INT = re.compile(r"[+-]?[0-9][0-9_]*\Z")
 _DAYS = re.compile(r"([+-]?)([0-9]+)d(.*)\Z")
+_SHIFTED = re.compile(r"(.*\S)\s+([+-])\s+(\S.*)\Z")
+_UNIT = re.compile(r"\s*(days?|hours?|hrs?|minutes?|mins?|seconds?|secs?)\b\s*|(?<=[a-z])\s+(?=[0-9])")
+_PLACES = ("file", "directory", "dataframe")
 
 
 class TextError(Exception):
@@ -46,9 +51,12 @@ def parse_text(text: str, python_type: Any, what: str) -> Any:
 def checked(value: Any, python_type: Any, what: str) -> Any:
     """JSON, as the type writes it."""
     kind = kind_of(python_type)
+    value = _placed(value, kind.type)
     problems = check_value(value, kind.type, kind.schema, what)
     if problems:
         raise TextError("\n".join(map(str, problems)))
+    if kind.type.name == "dataframe":
+        return _there(value, what)
     try:
         return _types.to_wire(_types.from_wire(value, python_type, f"{what}:"), python_type, f"{what}:")
     except _exceptions.TypeTransformerFailedError as error:
@@ -60,6 +68,8 @@ def _parse(text: str, type: Type, schema: Schema | None = None) -> Any:  # noqa:
         return _parse_variant(text, type, schema)
     if type.name == "enum":
         return _parse_choice(text, schema)
+    if type.name in _PLACES:
+        return _parse_place(text, type)
     return _PARSERS.get(type.name, _parse_json)(text)
 
 
@@ -87,6 +97,32 @@ def _parse_choice(text: str, schema: Schema | None) -> Any:
         if text == (choice if isinstance(choice, str) else json.dumps(choice)):
             return choice
     raise ValueError(f"choose one of {', '.join(str(choice) for choice in choices)}")
+
+
+def _placed(value: Any, type: Type) -> Any:  # noqa: A002  it is what it is
+    """JSON in which a place may be a mere text."""
+    if isinstance(value, str) and type.name in _PLACES:
+        return _place(value, type)
+    if isinstance(value, list) and type.name == "list":
+        return [_placed(item, type.args[0]) for item in value]
+    if isinstance(value, dict) and type.name == "dict":
+        return {key: _placed(item, type.args[1]) for key, item in value.items()}
+    return _placed(value, type.args[0]) if type.name == "optional" else value
+
+
+def _there(frame: dict[str, Any], what: str) -> dict[str, Any]:
+    """The reference to a frame. Its rows are read where they are used; but a local path must lead to something."""
+    from windlass import _store  # noqa: PLC0415  few inputs are frames
+
+    uri = frame["uri"]
+    if not _store.is_remote(uri) and not Path(_store.local_path(uri)).exists():
+        raise TextError(f"{what}: expected a dataframe at {uri!r}, but nothing lies there")
+    return frame
+
+
+def _place(uri: str, type: Type) -> dict[str, Any]:  # noqa: A002  it is what it is
+    is_csv = type.name == "dataframe" and not type.format and uri.lower().endswith(".csv")
+    return {"uri": uri, **({"format": "csv"} if is_csv else {})}
 
 
 def _parse_json(text: str) -> Any:
@@ -130,17 +166,24 @@ def _parse_none(text: str) -> None:
 
 
 def _parse_datetime(text: str) -> Any:
-    if text == "now":
-        value = _now()
-    elif text == "today":
-        value = _now().replace(hour=0, minute=0, second=0, microsecond=0)
-    else:
-        spelled = f"{text[:-1]}+00:00" if text[-1:] in ("Z", "z") else text  # Python 3.10 does not know Z
-        try:
-            value = datetime.datetime.fromisoformat(spelled)
-        except ValueError:
-            raise ValueError("a time such as 2024-01-02T03:04:05Z is needed, or now, or today") from None
+    shifted = _SHIFTED.match(text)
+    value = _time(shifted[1] if shifted else text)
+    if shifted:
+        shift = _types.from_wire(_parse_timedelta(shifted[3]), datetime.timedelta, "the duration:")
+        value += shift if shifted[2] == "+" else -shift
     return _types.to_wire(value, datetime.datetime, "the time:")
+
+
+def _time(text: str) -> datetime.datetime:
+    if text == "now":
+        return _now()
+    if text == "today":
+        return _now().replace(hour=0, minute=0, second=0, microsecond=0)
+    spelled = f"{text[:-1]}+00:00" if text[-1:] in ("Z", "z") else text  # Python 3.10 does not know Z
+    try:
+        return datetime.datetime.fromisoformat(spelled)
+    except ValueError:
+        raise ValueError("a time such as 2024-01-02T03:04:05Z is needed, or now, today, now - 1d") from None
 
 
 def _now() -> datetime.datetime:
@@ -157,7 +200,8 @@ def _parse_date(text: str) -> Any:
 
 
 def _parse_timedelta(text: str) -> str:
-    """The contract's spelling of durations, where people may also write days, of 24 hours."""
+    """The contract's spelling of durations, where people may also write days, of 24 hours, and words."""
+    text = _UNIT.sub(lambda found: (found[1] or "")[:1], text)
     days = _DAYS.match(text)
     if days is None:
         return text
@@ -173,13 +217,13 @@ def _parse_bytes(text: str) -> str:
     return base64.b64encode(text.encode()).decode("ascii")
 
 
-def _parse_place(text: str) -> Any:
+def _parse_place(text: str, type: Type) -> Any:  # noqa: A002  it is what it is
     """A path or URI of a file or folder; JSON says more of it."""
     if text.startswith("{"):
         return _parse_json(text)
     if not text:
         raise ValueError("a path or URI is needed")
-    return {"uri": text}
+    return _place(text, type)
 
 
 def _shown(text: str) -> str:
@@ -197,7 +241,4 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "date": _parse_date,
     "timedelta": _parse_timedelta,
     "bytes": _parse_bytes,
-    "file": _parse_place,
-    "directory": _parse_place,
-    "dataframe": _parse_place,
 }

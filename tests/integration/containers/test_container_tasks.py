@@ -26,7 +26,10 @@ from windlass._data.files import FlyteFile
 from windlass._data.folders import FlyteDirectory
 from windlass._secrets import Secret
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [
+    pytest.mark.usefixtures("nothing_left"),
+    pytest.mark.timeout(300),  # several containers in a test, on a machine that may have a node to start as well
+]
 
 
 def shell(script: str, **options: Any) -> ContainerTask:

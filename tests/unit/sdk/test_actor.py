@@ -154,7 +154,7 @@ def test_its_manifest_names_the_pool_and_says_what_an_attempt_is_like() -> None:
     spec = manifest(careful)["spec"]
     assert spec["actor"] == {"name": "pool"}
     assert spec["python"] == {"entrypoint": f"{careful.module}:careful"}
-    assert (spec["retries"], spec["timeout"], spec["cache"]) == (2, "60s", {"version": "1"})
+    assert (spec["retries"], spec["timeout"], spec["cache"]) == (2, "1m", {"version": "1"})
     TaskSpec.model_validate(spec)
 
 

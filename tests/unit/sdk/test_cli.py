@@ -445,6 +445,36 @@ def test_any_mistake_in_a_workflows_body_is_shown_with_its_line(cli: Cli, tmp_pa
         assert "return 1 / 0" in found.err and "_compile.py" not in found.err
 
 
+def test_a_mistake_that_none_of_the_users_lines_runs_is_told_without_a_traceback(cli: Cli, tmp_path: Path) -> None:
+    workflow = "\n@workflow(on_failure=fail)\ndef bad(name: str) -> str:\n    return name\n"
+    (tmp_path / "bad.py").write_text(FLOW + workflow)
+    found = cli("render", "bad.py", "-o", "-")
+    assert found.code == 1
+    assert "bad.py:" in found.err and "bad.fail can't be the on_failure of bad.bad" in found.err
+    assert "Traceback" not in found.err
+    assert "_failure_node.py" in cli("run", "bad.py", "bad", "--name", "x", "--full-traceback").err
+
+
+def test_what_a_file_refers_to_in_the_cluster_need_not_stand_beside_it(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "refers.py").write_text(
+        "from windlass import map_task, reference_launch_plan, reference_task, reference_workflow, workflow\n"
+        "@reference_task(project='', domain='', name='other.length', version='v1')\n"
+        "def length(text: str) -> int: ...\n"
+        "@reference_workflow(project='', domain='', name='other.flow', version='v1')\n"
+        "def flow(text: str) -> int: ...\n"
+        "@reference_launch_plan(project='', domain='', name='other.plan', version='v1')\n"
+        "def plan(text: str) -> int: ...\n"
+        "@workflow\n"
+        "def refers(text: str) -> tuple[int, int, list[int]]:\n"
+        "    return flow(text=text), plan(text=text), map_task(length)(text=[text])\n"
+    )
+    assert cli("validate", "refers.py") == (0, "1 object in 1 file: all valid\n", "")
+    assert cli("render", "refers.py", "-o", "out").code == 0
+    found = cli("validate", "out")
+    assert found.code == 1
+    assert "spec.nodes[0].workflow: there is no Workflow `other.flow` in version `v1`" in found.err
+
+
 def test_too_large_a_bundle_is_refused(cli: Cli, tmp_path: Path) -> None:
     import random
 

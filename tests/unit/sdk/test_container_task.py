@@ -95,7 +95,7 @@ def test_a_manifest_says_all_of_it() -> None:
         "podTemplate": {"primaryContainer": "primary", "labels": {"team": "data"}},
         "podTemplateName": "base",
         "retries": 3,
-        "timeout": "60s",
+        "timeout": "1m",
         "cache": {"version": "1"},
     }
     TaskSpec.model_validate(spec)
@@ -230,7 +230,7 @@ def test_parts_of_its_manifest_can_be_asked_for() -> None:
     assert full.construct_node_metadata() == {
         "name": "full",
         "retries": 3,
-        "timeout": "60s",
+        "timeout": "1m",
         "cache": {"version": "1"},
     }
 

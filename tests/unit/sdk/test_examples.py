@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import os
@@ -27,8 +28,9 @@ COMMAND = (sys.executable, "-m", "windlass._cli", "run")
 
 
 @pytest.fixture(autouse=True)
-def _own_path(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_path_and_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # a deck stays when the process ends
 
 
 def loaded(name: str) -> Any:
@@ -133,6 +135,24 @@ def test_an_example_says_what_its_page_says(words: str, printed: str) -> None:
 def test_an_example_reads_its_secret_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGISTRY_TOKEN", "12345")
     assert run("examples/pods.py", "train") == "3 losses, the last 0.333, with a token of 5 characters\n"
+
+
+def test_the_deck_of_the_example_of_tables_can_be_read_after_the_run() -> None:
+    done = start("examples/tables.py", "ages")
+    deck = Path(done.stderr.partition("deck in ")[2].split()[0])
+    assert "<strong>2</strong> of 3 rows" in html.unescape(deck.read_text())
+
+
+def test_a_file_that_a_run_gives_back_can_be_read_after_it(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "one.txt").write_text("ab\nabc\n")
+    printed = run("examples/files.py", "longest", "--folder", str(tmp_path / "parts"), "-o", "json")
+    assert Path(json.loads(printed)["o0"]["uri"]).read_text() == "abc"
+
+
+def test_a_launch_plan_runs_by_its_variable_and_by_its_own_name() -> None:
+    assert run("examples/plans.py", "report-eu") == run("examples/plans.py", "report_eu") == "eu: 4\n"
+    assert "report_eu      launch plan" in start("examples/plans.py").stdout + start("examples/plans.py").stderr
 
 
 def test_the_example_of_caching_computes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,12 @@ def test_the_text_has_code_message_and_cause() -> None:
     assert str(exceptions.FlyteTimeout()) == "USER:Timeout: error=None"
 
 
+def test_a_cause_that_the_message_tells_already_is_not_repeated() -> None:
+    error = exceptions.FlyteValidationException("flow.py:3: no int: 'x'")
+    error.__cause__ = ValueError("no int: 'x'")
+    assert str(error) == "USER:ValidationError: error=flow.py:3: no int: 'x'"
+
+
 def test_texts_that_users_grep_for() -> None:
     def nameless(a):  # type: ignore[no-untyped-def]  # that is what it is about
         return a

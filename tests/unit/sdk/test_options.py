@@ -143,9 +143,9 @@ def test_every_option_that_says_how_a_task_runs_is_an_override_too_but_for_the_d
 
 BECOMES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"interruptible": False}, {"interruptible": False}),
-    ({"timeout": datetime.timedelta(minutes=1, seconds=30)}, {"timeout": "90s"}),
+    ({"timeout": datetime.timedelta(minutes=1, seconds=30)}, {"timeout": "1m30s"}),
     ({"timeout": datetime.timedelta(milliseconds=1500)}, {"timeout": "1.5s"}),
-    ({"timeout": 100}, {"timeout": "100s"}),
+    ({"timeout": 100}, {"timeout": "1m40s"}),
     ({"shared_memory": True}, {"sharedMemory": {}}),
     ({"shared_memory": "2Gi"}, {"sharedMemory": {"size": "2Gi"}}),
     ({"accelerator": A100.partition_1g_5gb}, {"accelerator": {"device": "nvidia-tesla-a100", "partition": "1g.5gb"}}),

@@ -171,6 +171,22 @@ def test_the_length_of_a_promise_is_refused() -> None:
         compiled(lambda: len(pair(x=1).right))
 
 
+@pytest.mark.parametrize(
+    "use", [lambda p: p + 1, lambda p: 1 - p, lambda p: p * p, lambda p: "text" + p, lambda p: -p, int, float]
+)
+def test_computing_with_a_promise_is_refused(use: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match=r"test_promises.py:\d+: .*can't be computed with.*inside a task"):
+        compiled(lambda: use(number()))
+
+
+def test_a_promise_in_a_text_warns_that_it_is_not_its_value() -> None:
+    texts = []
+    with pytest.warns(UserWarning, match=r"nodes.n1.outputs.o0: int\) in a text is no more than this") as caught:
+        compiled(lambda: texts.append(f"{number()!s:>3}{number()}"))
+    assert texts == ["Promise(nodes.n0.outputs.o0: int)Promise(nodes.n1.outputs.o0: int)"]
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 def test_promises_in_literals_are_bound_part_by_part() -> None:
     @workflow
     def nested() -> str:

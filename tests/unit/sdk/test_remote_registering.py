@@ -114,9 +114,9 @@ def test_settings_are_weaker_than_what_a_task_says() -> None:
 
 def test_options_are_those_of_the_default_plan() -> None:
     definitions = registering.entities_of(wf, default_plan=True)
-    made = registering.objects_of(
-        definitions, None, namespace="ns", options=Options(labels={"team": "a"}, notifications=[])
-    )
+    options = Options(labels={"team": "a"}, notifications=[])
+    plan = registering.plan_of(wf, default_plan=True)
+    made = registering.objects_of(definitions, None, namespace="ns", options=options, plan=plan)
     (plan,) = [obj for obj in made if obj["kind"] == "LaunchPlan"]
     assert plan["metadata"] == {"name": wf.object_name, "namespace": "ns"}
     assert plan["spec"] == {"workflow": {"name": wf.object_name}, "labels": {"team": "a"}, "notifications": []}

@@ -854,7 +854,7 @@ def _run_with_packages(pod: Pod, wheels: Path, packages: str) -> Ended:
     pod.code({"job.py": f"{JOB}\nimport brought_along\n@task\ndef f() -> int:\n    return brought_along.VALUE\n"})
     order = {"task": "job.f", "entrypoint": "job:f", "bundle": str(pod.bundle)}
     env = {"WINDLASS_TASK": json.dumps(order), "WINDLASS_RUNTIME_PACKAGES": packages}
-    return pod.ended(pod.boot({**env, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}))
+    return pod.ended(pod.boot({**env, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "TMPDIR": str(wheels)}))
 
 
 def test_packages_that_an_image_leaves_to_the_pod_are_installed_before_the_code_is_loaded(
@@ -869,3 +869,36 @@ def test_packages_that_can_not_be_installed_are_an_error_of_the_system(pod: Pod,
     assert ended.code == 1 and ended.record is not None
     assert ended.record["error"]["kind"] == "system" and ended.record["error"]["code"] == "RuntimePackages"
     assert "brought_along" in ended.record["error"]["message"]
+
+
+WRITES_A_FILE = f"""{JOB}
+from windlass import FlyteFile
+
+@task
+def f() -> list[FlyteFile]:
+    file = FlyteFile.new("a.txt")
+    with open(file.path, "w") as written:
+        written.write("a")
+    return [file]
+"""
+
+
+def test_a_file_that_would_be_lost_with_its_pod_is_refused_with_advice(pod: Pod) -> None:
+    pod.code({"job.py": WRITES_A_FILE})
+    ended = pod.run("job:f")
+    assert ended.code == 1 and ended.record is not None
+    assert ended.record["error"]["code"] == "USER:NoStore"
+    assert "set WINDLASS_RAW_OUTPUT_PREFIX" in ended.record["error"]["message"]
+
+
+def test_a_file_is_kept_where_there_is_a_store(pod: Pod, tmp_path: Path) -> None:
+    pod.code({"job.py": WRITES_A_FILE})
+    order = {"task": "job.f", "entrypoint": "job:f", "bundle": str(pod.bundle)}
+    env = {"WINDLASS_TASK": json.dumps(order), "WINDLASS_RAW_OUTPUT_PREFIX": str(tmp_path / "store")}
+    (kept,) = pod.ended(pod.boot(env)).outputs["o0"]
+    assert kept["uri"].startswith(str(tmp_path / "store")) and Path(kept["uri"]).read_text() == "a"
+
+
+def test_a_text_that_only_looks_like_a_place_is_a_text(pod: Pod) -> None:
+    ended = pod.run_body('return {"uri": "/tmp/a"}', returns="dict[str, str]")
+    assert ended.outputs == {"o0": {"uri": "/tmp/a"}}

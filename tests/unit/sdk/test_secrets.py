@@ -198,6 +198,12 @@ def test_a_text_loses_the_blanks_around_it_and_bytes_stay_as_they_are(
         SecretsManager().get("g", "binary")
 
 
+def test_what_to_write_for_a_missing_secret_can_be_pasted(folder: Path) -> None:
+    with pytest.raises(ValueError, match="asks for it") as told:
+        SecretsManager().get("db", "token", "3")
+    assert "secret_requests=[Secret(group='db', key='token', group_version='3')]" in str(told.value)
+
+
 def test_what_is_not_there_is_told_with_all_places_and_what_to_write(folder: Path) -> None:
     with pytest.raises(ValueError, match="Unable to find the secret key Key in group My-Db") as told:
         SecretsManager().get("My-Db", "Key")

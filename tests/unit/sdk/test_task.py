@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, NamedTuple, Optional, Tuple  # noqa: UP035  old spellings must work too
 
 import pytest
@@ -181,6 +181,56 @@ def test_outputs_are_numbered_or_named_by_a_named_tuple() -> None:
     assert task(alone)().only == 3
 
 
+def test_a_task_says_what_it_is() -> None:
+    def twice(a: int, b: str = "x") -> int:
+        return 2 * a
+
+    made = task(cache=True, cache_version="7", cache_ignore_input_vars=("b",), retries=3, timeout=60)(twice)
+    assert made.task_function is twice
+    assert list(made.python_interface.inputs) == ["a", "b"]
+    assert made.metadata == windlass.TaskMetadata(
+        cache=True, cache_version="7", cache_ignore_input_vars=("b",), retries=3, timeout=60
+    )
+    assert task(cache=True)(twice).metadata.cache_version == task(cache=True)(twice).overrides["cache"]["version"]
+    assert not task(twice).metadata.cache
+    assert task(docs="Doubles.")(twice).docs == "Doubles." and task(twice).docs is None
+
+
+def test_several_outputs_may_be_written_as_a_tuple_of_types() -> None:
+    def both(a: int):  # type: ignore[no-untyped-def]  # annotated below, as `-> (int, str)` would be
+        return a, "a"
+
+    both.__annotations__["return"] = (int, str)
+    assert task(both).interface.outputs == {"o0": int, "o1": str}
+    assert task(both)(1).o1 == "a"
+
+
+def test_an_annotation_that_is_no_type_is_named_with_its_function() -> None:
+    def both(a: int):  # type: ignore[no-untyped-def]  # annotated below, as `-> "(int, str)"` would be
+        return 1
+
+    both.__annotations__["return"] = "(int, str)"
+    with pytest.raises(TypeError, match=r"annotations of .*both \(.*test_task.py:\d+\) are not all types"):
+        task(both)
+
+
+def test_a_generator_gives_itself() -> None:
+    @task
+    def lines(n: int) -> Iterator[windlass.JSON]:
+        for number in range(n):
+            yield {"n": number}
+
+    @task
+    def total(rows: Iterator[windlass.JSON]) -> int:
+        return sum(row["n"] for row in rows)  # type: ignore[index,misc,call-overload]  # JSON may be anything
+
+    @windlass.workflow
+    def flow(n: int) -> int:
+        return total(rows=lines(n=n))
+
+    assert flow(n=4) == 6
+
+
 def test_a_function_without_annotated_result_gives_none() -> None:
     def silent(a: int):  # type: ignore[no-untyped-def]  # that is the case
         return a
@@ -233,6 +283,18 @@ def test_a_nested_function_is_refused_outside_of_tests() -> None:
     nested.__module__ = "flows"
     with pytest.raises(ValueError, match="must be importable: define it at the top level"):
         task(nested)
+
+
+def test_a_function_may_make_workflows_for_no_pod_imports_them() -> None:
+    @task
+    def twice(a: int) -> int:
+        return 2 * a
+
+    def nested(a: int) -> int:
+        return twice(a=a)
+
+    nested.__module__ = "flows"
+    assert windlass.workflow(nested)(a=2) == 4
 
 
 def test_a_method_is_refused() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import enum
+from pathlib import Path
 from typing import Any, Literal, Union
 
 import pytest
 
+from windlass._data.datasets import StructuredDataset
 from windlass._data.files import FlyteFile
 from windlass._text_values import TextError, parse_text
 
@@ -49,6 +51,15 @@ class Level(enum.Enum):
         ("90s", datetime.timedelta, "1m30s"),
         ("2d", datetime.timedelta, "48h0m0s"),
         ("-1d12h", datetime.timedelta, "-36h0m0s"),
+        ("1 day", datetime.timedelta, "24h0m0s"),
+        ("1 day 2 hours 3 minutes", datetime.timedelta, "26h3m0s"),
+        ("90 mins", datetime.timedelta, "1h30m0s"),
+        ("2024-01-02 - 1d", datetime.datetime, "2024-01-01T00:00:00Z"),
+        ("2024-01-02T03:04:05Z + 1h30m", datetime.datetime, "2024-01-02T04:34:05Z"),
+        ('["s3://bucket/a.csv", null]', list[FlyteFile | None], [{"uri": "s3://bucket/a.csv"}, None]),
+        ('{"k": "s3://bucket/a"}', dict[str, FlyteFile], {"k": {"uri": "s3://bucket/a"}}),
+        ("s3://bucket/a", StructuredDataset, {"uri": "s3://bucket/a"}),
+        ("s3://bucket/a.csv", StructuredDataset, {"uri": "s3://bucket/a.csv", "format": "csv"}),
         ("héllo", bytes, "aMOpbGxv"),
         ("s3://bucket/a.csv", FlyteFile, {"uri": "s3://bucket/a.csv"}),
         ('{"uri": "s3://bucket/a.csv"}', FlyteFile, {"uri": "s3://bucket/a.csv"}),
@@ -78,6 +89,8 @@ def test_a_text_means_what_its_type_says(text: str, python_type: Any, value: Any
         ("yesterday", datetime.datetime, "a time such as"),
         ("soon", datetime.date, "a day such as"),
         ("a while", datetime.timedelta, "timedelta"),
+        ("now - later", datetime.datetime, "the duration: "),
+        ("nowhere", StructuredDataset, "nothing lies there"),
         ("", FlyteFile, "a path or URI is needed"),
         ("x" * 100, int, "…"),
     ],
@@ -86,6 +99,15 @@ def test_what_is_no_value_of_the_type_is_refused(text: str, python_type: Any, pr
     with pytest.raises(TextError, match=problem) as caught:
         parse_text(text, python_type, "--x")
     assert str(caught.value).startswith(("--x: ", "--x[0]: "))
+
+
+def test_a_frame_is_neither_read_nor_copied_before_it_is_used(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    (tmp_path / "broken.parquet").write_text("no parquet")
+    uri = str(tmp_path / "broken.parquet")
+    assert parse_text(uri, pandas.DataFrame, "--x") == {"uri": uri}
+    with pytest.raises(TextError, match="nothing lies there"):
+        parse_text(f"{uri}.none", pandas.DataFrame, "--x")
 
 
 def test_now_and_today_are_when_they_are_typed() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
+import pydantic
 import pytest
 
 import windlass
-from windlass import Resources, task, workflow
+from windlass import Resources, TypeTransformerFailedError, task, workflow
 from windlass._compile import Node
 from windlass._documentation import Documentation
 from windlass._plan_options import Options
@@ -475,3 +477,80 @@ def test_default_options_are_options() -> None:
     assert workflow(default_options=options)(lambda: None).default_options is options
     with pytest.raises(windlass.FlyteValidationException, match=r"default_options takes Options"):
         workflow(default_options={"labels": {}})(lambda: None)  # type: ignore[call-overload]  # that is the mistake
+
+
+class _Colour(enum.Enum):
+    RED = "red"
+
+
+class _Shade(enum.Enum):
+    RED = "red"
+    DARK = "dark"
+
+
+@task
+def _shade() -> _Shade:
+    return _Shade.DARK
+
+
+@task
+def _colour() -> _Colour:
+    return _Colour.RED
+
+
+@task
+def _takes_colour(colour: _Colour) -> str:
+    return colour.value
+
+
+@task
+def _takes_shade(shade: _Shade) -> str:
+    return shade.value
+
+
+def test_an_enum_goes_where_all_its_values_are_known_and_nowhere_else() -> None:
+    @workflow
+    def fits() -> str:
+        return _takes_shade(shade=_colour())  # type: ignore[arg-type]  # that is the point
+
+    @workflow
+    def does_not() -> str:
+        return _takes_colour(colour=_shade())  # type: ignore[arg-type]  # that is the point
+
+    assert fits() == "red"
+    with pytest.raises(TypeTransformerFailedError, match=r"colour.*another enum.*values that this one lacks"):
+        does_not.compile()
+
+
+class _Model(pydantic.BaseModel):
+    a: int
+    b: str = "x"
+
+
+@task
+def _three() -> int:
+    return 3
+
+
+@task
+def _takes_model(model: _Model) -> str:
+    return f"{model.a}{model.b}"
+
+
+@task
+def _takes_keys(by_day: dict[int, int]) -> int:
+    return sum(key * value for key, value in by_day.items())
+
+
+def test_promises_may_stand_in_models_and_under_keys_that_are_no_texts() -> None:
+    @workflow
+    def built() -> tuple[str, str, int]:
+        mapping: Any = {"a": _three(), "b": "y"}
+        return (
+            _takes_model(model=_Model.model_construct(a=_three(), b="x")),
+            _takes_model(model=mapping),
+            _takes_keys(by_day={2: _three(), 10: 1}),
+        )
+
+    assert built() == ("3x", "3y", 16)
+    assert built.nodes[5].inputs["by_day"].keys() == {"2", "10"}

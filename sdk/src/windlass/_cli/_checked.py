@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +11,7 @@ from windlass import _emit, _project
 from windlass._bundle import Bundle, files_below, loaded_modules, make_bundle
 from windlass._entity import Entity
 from windlass._modules import locate
+from windlass_api.findings import NOT_FOUND
 
 COPY = ("auto", "all", "none")
 COPY_HELP = (
@@ -39,7 +40,7 @@ def manifests_of(
 ) -> list[dict[str, Any]]:
     """The objects of the definitions, held against the contract."""
     objects = rendered(module, definitions, copy=copy, namespace=namespace, image=image)
-    problems = [finding for _, finding in findings(objects)]
+    problems = [finding for _, finding in findings(objects, range(len(objects)))]
     if problems:
         raise InvalidManifestsError("\n".join(problems))
     return objects
@@ -58,11 +59,19 @@ def rendered(
     return objects
 
 
-def findings(objects: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    """What breaks a rule: the position of the object, and `Kind name: field: message`."""
+def findings(objects: list[dict[str, Any]], from_python: Container[int] = ()) -> list[tuple[int, str]]:
+    """What breaks a rule: the position of the object, and `Kind name: field: message`.
+
+    `from_python` are the positions of what was rendered just now. What such an object refers to either stands beside it
+    or is in the cluster already (`reference_task`, …), so nothing is missing there.
+    """
     from windlass_api.manifests_check import validate_manifests  # noqa: PLC0415  loads pydantic, 150 ms
 
-    return [(position, f"{label(objects[position])}: {finding}") for position, finding in validate_manifests(objects)]
+    return [
+        (position, f"{label(objects[position])}: {finding}")
+        for position, finding in validate_manifests(objects)
+        if position not in from_python or finding.reason not in NOT_FOUND.values()
+    ]
 
 
 def label(manifest: Any) -> str:

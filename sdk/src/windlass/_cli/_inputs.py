@@ -5,6 +5,7 @@ What a text means for a type is `_text_values`' matter. Beside that:
     --flag, --no-flag    true and false
     --name @path         the value is in a file: as it is for str, JSON or YAML for the rest; `@-` is standard input
     --name @@text        a text that starts with @
+    --name value.json    the same as @value.json, where JSON is needed; likewise .yaml and .yml
 
 Option names are the inputs' own; dashes may stand for underscores.
 """
@@ -27,6 +28,10 @@ from windlass._interface import Parameter, is_lookup
 from windlass._text_values import TextError, checked, parse_text
 from windlass_api.findings import did_you_mean
 from windlass_api.types import Type
+
+_JSON = ("list", "dict", "struct")
+_FILES = (".json", ".yaml", ".yml")
+_WIDEST = 40
 
 
 class InputError(Exception):
@@ -101,7 +106,14 @@ def _row(entity: Entity, parameter: Parameter) -> tuple[str, str]:
         known = parameter.default
         default = repr(known) if is_lookup(known) else json.dumps(default_of(entity, parameter), ensure_ascii=False)
         note = f"default: {default if len(default) <= 60 else default[:59] + '…'}"
-    return f"--{parameter.name} {kind_of(parameter.python_type).type}", note
+    return f"--{parameter.name} {_shape(parameter)}", note
+
+
+def _shape(parameter: Parameter) -> str:
+    """The type, or what to choose from."""
+    kind = kind_of(parameter.python_type)
+    choices = "|".join(map(str, (kind.schema or {}).get("enum", ()))) if kind.type.name == "enum" else ""
+    return choices if 0 < len(choices) <= _WIDEST else str(kind.type)
 
 
 def _is_flag(parameter: Parameter | None) -> bool:
@@ -121,8 +133,8 @@ def _value(parameter: Parameter, text: str) -> Any:
     option = f"--{parameter.name}"
     if text.startswith("@@"):
         text = text[1:]
-    elif text.startswith("@"):
-        return _checked(_from_file(text[1:], kind.type, option), parameter, option)
+    elif text.startswith("@") or (kind.type.name in _JSON and text.endswith(_FILES)):
+        return _checked(_from_file(text.removeprefix("@"), kind.type, option), parameter, option)
     try:
         return parse_text(text, parameter.python_type, option)
     except TextError as error:

@@ -102,4 +102,4 @@ def _chosen(module: ModuleType, names: list[str]) -> list[ImageSpec]:
 def _used(module: ModuleType) -> list[ImageSpec]:
     """Specs that stand in the options of tasks and calls."""
     with _project.compiling(module):
-        return list(specs_of(_project.definitions_in(module)))
+        return list(specs_of(_project.named_in(module).values()))

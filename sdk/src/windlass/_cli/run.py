@@ -13,7 +13,7 @@ import sys
 from types import ModuleType
 from typing import Any, NoReturn
 
-from windlass import _emit, _project, _remote, _types
+from windlass import _emit, _project, _remote, _store, _types
 from windlass._cli import _checked, _inputs
 from windlass._cli.build import build_all
 from windlass._docstrings import read_docstring
@@ -160,6 +160,7 @@ def _run_here(entity: Entity, inputs: dict[str, Any], options: argparse.Namespac
         name: _types.to_wire(value, types[name], f"the output {name}:")
         for name, value in entity.interface.unpack(result, entity.name).items()
     }
+    _store.keep_what_is_named_in(json.dumps(outputs, ensure_ascii=False))
     _print_outputs(outputs, options.output)
     return 0
 
@@ -201,15 +202,14 @@ def _help(entity: Entity, file: str) -> str:
 
 
 def _offered(module: ModuleType) -> str:
-    found = _project.definitions_in(module)
+    found = _project.named_in(module)
     if not found:
         raise _project.ProjectError(f"{shown(str(module.__file__))} has neither tasks nor workflows")
-    width = max(len(entity.short_name) for entity in found)
+    names, words = max(map(len, found)), max(len(entity.what) for entity in found.values())
     lines = []
-    for entity in found:
-        word = "workflow" if entity.kind == "Workflow" else "task"
+    for name, entity in found.items():
         first = read_docstring(entity.description).text.partition("\n")[0]
-        lines.append(f"  {entity.short_name:<{width}}  {word:<8}  {first}".rstrip())
+        lines.append(f"  {name:<{names}}  {entity.what:<{words}}  {first}".rstrip())
     return (
         f"{shown(str(module.__file__))} has:\n"
         + "\n".join(lines)

@@ -27,8 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Checks manifests as the operator would: shapes, types along every edge, references, cycles. What one file"
         " refers to"
-        " is looked for in all that are given. A folder means every YAML file below it; a Python file what it"
-        " would render."
+        " is looked for in all that are given; a Python file's references (reference_task, …) are taken to be in the"
+        " cluster. A folder means every YAML file below it; a Python file what it would render."
     )
     parser.add_argument("paths", metavar="FILE|DIR", nargs="+", help="manifests, folders of manifests, or Python files")
 
@@ -85,4 +85,5 @@ def _objects(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _findings(objects: list[dict[str, Any]], sources: list[str]) -> list[str]:
-    return [f"{sources[position]}: {finding}" for position, finding in _checked.findings(objects)]
+    from_python = {position for position, source in enumerate(sources) if source.endswith(".py")}
+    return [f"{sources[position]}: {finding}" for position, finding in _checked.findings(objects, from_python)]

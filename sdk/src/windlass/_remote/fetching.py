@@ -182,10 +182,18 @@ class Fetching(Place):
         of_python, itself = names.kubernetes_name(name), names.is_dns_subdomain(name)
         try:
             return self._object(kind, namespace, of_python, version), project, domain, name
+        except NotThereError as error:
+            found = self._itself(kind, namespace, name, version) if itself and name != of_python else None
+            if found is None:
+                raise error from None
+        return found, project, domain, name
+
+    def _itself(self, kind: str, namespace: str, name: str, version: str | None) -> Object | None:
+        """The object of that very name, or None."""
+        try:
+            return self._object(kind, namespace, name, version)
         except NotThereError:
-            if not itself or name == of_python:
-                raise
-        return self._object(kind, namespace, name, version), project, domain, name
+            return None
 
     def _object(self, kind: str, namespace: str, name: str, version: str | None = None) -> Object:
         """The object as it is now, or as that version of it was. Raises NotThereError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import EllipsisType
@@ -84,7 +85,7 @@ class Publishing(Fetching):
         options: Options | None = None,
         fast_package_options: FastPackageOptions | None = None,
     ) -> FlyteWorkflow:
-        """As `register_workflow`, where `fast_package_options` say which code travels along, whatever the settings do."""
+        """As `register_workflow`, but `fast_package_options` say which code travels along, not the settings."""
         root = None if serialization_settings is None else serialization_settings.source_root
         bundle = registering.bundle_for(entity, root=root, options=fast_package_options)
         found: FlyteWorkflow = self._register(
@@ -166,6 +167,13 @@ class Publishing(Fetching):
         if module_name is not None and module_name != entity.home:
             raise ValueError(f"{caller()}: {entity.name} is in the module {entity.home}, not in {module_name}")
         root = None if source_path is None else os.fspath(source_path)
+        whole = fast_package_options is not None and fast_package_options.copy_style is CopyFileDetection.ALL
+        if root is not None and not (copy_all or whole):
+            warnings.warn(
+                f"{caller()}: source_path is the folder whose files travel along, but without copy_all only the modules"
+                " that are loaded do: give copy_all=True as well, or leave it out",
+                stacklevel=2,
+            )
         bundle = registering.bundle_for(entity, copy_all=copy_all, root=root, options=fast_package_options)
         found: FetchedEntity = self._register(
             entity,
@@ -311,7 +319,7 @@ class Publishing(Fetching):
         )
         version = version or registering.derived_version(made)
         applied = objects.apply(self.cluster, registering.in_version(made, version))
-        mine = next(obj for obj in applied if _is(obj, entity))
+        mine = next(obj for obj in applied if registering.is_of(obj, entity))
         if mine["kind"] == "LaunchPlan":
             return self._launch_plan(mine, project, domain, entity.name)
         kinds: dict[str, type[FetchedEntity]] = {"Task": FlyteTask, "Workflow": FlyteWorkflow}
@@ -395,7 +403,3 @@ def _settled(obj: Object, settings: SerializationSettings) -> Object:
     found = {"kind": obj["kind"], "spec": dict(obj["spec"])}
     registering.apply_settings(found, settings)
     return {"spec": found["spec"]}
-
-
-def _is(obj: Object, entity: Entity) -> bool:
-    return (obj["kind"], obj["metadata"]["name"]) == (entity.kind, entity.object_name)

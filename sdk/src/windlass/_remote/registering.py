@@ -66,9 +66,8 @@ def objects_of(
     objects = _emit.manifests(definitions, bundle, namespace)
     for obj in objects:
         apply_settings(obj, settings or SerializationSettings())
-        if options is not None and plan is not None and obj["kind"] == "LaunchPlan":
-            if obj["metadata"]["name"] == plan.object_name:
-                obj["spec"].update(plan_fields(options))
+        if options is not None and plan is not None and is_of(obj, plan):
+            obj["spec"].update(plan_fields(options))
     _check(objects)
     return objects
 
@@ -122,12 +121,6 @@ def bundle_for(
             " put it into a module"
         )
     files = loaded_modules()
-    if root is not None and style is not CopyFileDetection.ALL:
-        warnings.warn(
-            f"{caller()}: source_path is the folder whose files travel along, but without copy_all only the modules"
-            " that are loaded do: give copy_all=True as well, or leave it out",
-            stacklevel=2,
-        )
     if style is CopyFileDetection.ALL:
         files = {**files_below(Path(root or (settings and settings.source_root) or locate(file)[0])), **files}
     if options is not None and options.show_files:
@@ -161,6 +154,11 @@ def plan_fields(options: Options) -> dict[str, Any]:
     return fields
 
 
+def is_of(obj: Object, entity: Entity) -> bool:
+    """Whether the object is the entity's."""
+    return (obj["kind"], obj["metadata"]["name"]) == (entity.kind, entity.object_name)
+
+
 def _pin(spec: dict[str, Any], there: set[tuple[str, str]], version: str) -> None:
     """Nodes, the failure node, and a plan's workflow name the version of what is registered with them."""
     holders: list[Any] = [*(spec.get("nodes") or ()), spec.get("onFailure"), spec]
@@ -176,10 +174,10 @@ def _refuse_other_namespaces(definitions: Sequence[Entity], namespace: str) -> N
     for definition in definitions:
         for artifact in _artifacts_of(definition):
             if artifact.project or artifact.domain:
-                other = namespace_of(artifact.project, artifact.domain)
-                if other != namespace:
+                place = namespace_of(artifact.project, artifact.domain)
+                if place != namespace:
                     raise FlyteAssertion(
-                        f"{caller()}: {definition.name} names {artifact!r} in the namespace {other}, but is registered"
+                        f"{caller()}: {definition.name} names {artifact!r} in the namespace {place}, but is registered"
                         f" in {namespace}: definitions find and make artifacts within one namespace only"
                     )
         if not isinstance(definition, Workflow):

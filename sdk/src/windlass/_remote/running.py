@@ -581,6 +581,7 @@ class Running(Publishing):
     ) -> FlyteWorkflowExecution:
         """Finds or registers the entity, and makes an Execution of it."""
         wanted: Entity = entity.entity if isinstance(entity, LazyEntity) else entity
+        executing.refuse_unsayable(executing.execution(wanted.target(), wanted.short_name, {}, run))
         settings = settings or SerializationSettings()
         project, domain = project or settings.project, domain or settings.domain
         if isinstance(wanted, ReferenceEntity):

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+)://")  # at least two letters: C:\ is a path
 _prefix: ContextVar[str | None] = ContextVar("windlass_raw_output_prefix", default=None)
 _scratch: dict[int, str] = {}  # of each process its own, so that a forked child does not remove its parent's
+_kept: set[int] = set()
 
 
 class Entry(NamedTuple):
@@ -114,6 +115,18 @@ def scratch_folder(name: str) -> str:
     return folder
 
 
+def keep_scratch() -> None:
+    """This process's temporary folder stays when the process ends: somebody has been told of a file in it."""
+    _kept.add(os.getpid())
+
+
+def keep_what_is_named_in(text: str) -> None:
+    """The temporary folder stays where the text, which somebody is about to read, names a file in it."""
+    folder = _scratch.get(os.getpid())
+    if folder is not None and folder in text:
+        keep_scratch()
+
+
 def _remove(process: int) -> None:
-    if process == os.getpid():
+    if process == os.getpid() and process not in _kept:
         shutil.rmtree(_scratch.pop(process, ""), ignore_errors=True)

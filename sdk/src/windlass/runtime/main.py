@@ -173,6 +173,7 @@ def _attempt(
             name: _types.to_wire(value, interface.outputs[name], _types.output_of(order.task, position))
             for position, (name, value) in enumerate(values.items())
         }
+        _refuse_what_is_lost(outputs, interface)
         if interface.makes_artifacts:
             from windlass._artifacts import created  # noqa: PLC0415  few outputs are artifacts
 
@@ -181,6 +182,28 @@ def _attempt(
     if reporting:
         reporting.show_outputs(values)
     return outputs
+
+
+def _refuse_what_is_lost(outputs: dict[str, Any], interface: Interface) -> None:
+    """Files, tables and pickles that lie in this pod would go with it, and fail their reader."""
+    if os.environ.get(STORE) or '"uri"' not in json.dumps(outputs):
+        return
+    from windlass._cache.references import changed  # noqa: PLC0415  few tasks give references
+    from windlass_api.types import Type, parse_type  # noqa: PLC0415  as above
+
+    def refused(part: Any, of: Type) -> Any:
+        place = part["uri"] if isinstance(part, dict) else ""
+        if place.startswith(("/", "file:")):
+            message = (
+                f"a {of.name} at {place} would be lost with this pod: there is no store to keep it in. Return the data"
+                f" itself where it is small, or set {STORE} to an address that every pod can reach, such as s3://…"
+            )
+            raise _task_error("user", "USER:NoStore", message, "NoStore")
+        return part
+
+    for name, python_type in interface.outputs.items():
+        expression, schema = _types.type_expression(python_type)
+        changed(outputs[name], parse_type(expression), schema, refused)
 
 
 def _unmeasured(_name: str) -> AbstractContextManager[None]:
