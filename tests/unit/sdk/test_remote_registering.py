@@ -117,9 +117,9 @@ def test_options_are_those_of_the_default_plan() -> None:
     options = Options(labels={"team": "a"}, notifications=[])
     plan = registering.plan_of(wf, default_plan=True)
     made = registering.objects_of(definitions, None, namespace="ns", options=options, plan=plan)
-    (plan,) = [obj for obj in made if obj["kind"] == "LaunchPlan"]
-    assert plan["metadata"] == {"name": wf.object_name, "namespace": "ns"}
-    assert plan["spec"] == {"workflow": {"name": wf.object_name}, "labels": {"team": "a"}, "notifications": []}
+    (kept,) = [obj for obj in made if obj["kind"] == "LaunchPlan"]
+    assert kept["metadata"] == {"name": wf.object_name, "namespace": "ns"}
+    assert kept["spec"] == {"workflow": {"name": wf.object_name}, "labels": {"team": "a"}, "notifications": []}
     assert [entity.kind for entity in registering.entities_of(first, default_plan=True)] == ["Task"]
 
 
