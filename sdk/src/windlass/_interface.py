@@ -119,6 +119,11 @@ def read_interface(
     inner = innermost(function)
     try:
         hints = typing.get_type_hints(inner, include_extras=True)
+    except NameError as error:
+        raise NameError(
+            f"an annotation of {name} ({line_of(function)}) can't be read: {error}. It is read when the code runs, so"
+            " what it names is defined or imported in the module, and not below `if TYPE_CHECKING:` alone"
+        ) from error
     except TypeError as error:
         raise TypeError(
             f"the annotations of {name} ({line_of(function)}) are not all types: {error} Several outputs are written as"
@@ -157,8 +162,8 @@ def _parameters(function: types.FunctionType, hints: dict[str, Any], *, pickle_u
     if code.co_flags & (_STAR_ARGS | _STAR_KWARGS):
         raise _exceptions.FlyteValidationException(
             f"{function.__qualname__} takes *args or **kwargs ({line_of(function)}), but every input needs a name and"
-            " a type:"
-            " write them out, or take a list or dict"
+            " a type: write them out, or take a list or dict. Where a decorator has made this function, it needs"
+            " functools.wraps"
         )
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     optional = function.__defaults__ or ()

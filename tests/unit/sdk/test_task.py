@@ -214,6 +214,15 @@ def test_an_annotation_that_is_no_type_is_named_with_its_function() -> None:
         task(both)
 
 
+def test_an_annotation_that_names_nothing_is_told_with_its_function() -> None:
+    def reading(frame: pd.DataFrame) -> int:  # type: ignore[name-defined]  # noqa: F821  that is the mistake
+        return 1
+
+    made = task(reading)  # what it names may be defined further down
+    with pytest.raises(NameError, match=r"reading \(.*test_task.py:\d+\) can't be read: name 'pd'.*TYPE_CHECKING"):
+        made(frame=1)
+
+
 def test_a_generator_gives_itself() -> None:
     @task
     def lines(n: int) -> Iterator[windlass.JSON]:

@@ -54,7 +54,7 @@ class Colour(NamedTuple):
 
 @dataclass
 class Odd:
-    when: tuple[int, int]
+    when: Iterator  # type: ignore[type-arg]  # that is the mistake
 
 
 @dataclass
@@ -151,7 +151,7 @@ def test_a_dataclass_inside_itself_leaves_the_schema_open_there() -> None:
         (Tuple[int, str], RestrictedTypeError, "tuple"),  # noqa: UP006
         (Colour, RestrictedTypeError, "Colour"),
         ("Nowhere", UnsupportedTypeError, "'Nowhere' is a name that could not be resolved"),
-        (Odd, RestrictedTypeError, r"field 'when' of .*Odd: tuple\[int, int\] can't be the type of a value"),
+        (Odd, UnsupportedTypeError, r"field 'when' of .*Odd: a bare Iterator"),
         (Lost, UnsupportedTypeError, "in the dataclass .*Lost could not be resolved: name 'Nowhere'"),
     ],
 )
@@ -163,7 +163,7 @@ def test_what_can_not_be_carried_is_refused_by_name(python_type: Any, error: typ
 def test_a_default_that_does_not_fit_its_field_is_refused_with_the_declaration() -> None:
     @dataclass
     class Wrong:
-        size: float = 1
+        size: float = "1"  # type: ignore[assignment]  # that is the mistake
 
     with pytest.raises(
         UnsupportedTypeError, match=r"default of field 'size' of .*Wrong does not fit .*: expected float"

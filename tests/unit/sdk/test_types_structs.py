@@ -9,7 +9,19 @@ from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Generic, Literal, NotRequired, Optional, TypedDict, TypeVar, Union
+from typing import (  # noqa: UP035  users write Tuple
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    NotRequired,
+    Optional,
+    Tuple,
+    TypedDict,
+    TypeVar,
+    Union,
+)
 from uuid import UUID
 
 import pydantic
@@ -23,12 +35,13 @@ from google.protobuf import (  # type: ignore[import-untyped]  # it has none
     wrappers_pb2,
 )
 
-from windlass._exceptions import TypeTransformerFailedError, UnsupportedTypeError
+from windlass._exceptions import RestrictedTypeError, TypeTransformerFailedError, UnsupportedTypeError
 from windlass._types import argument_of, from_wire, to_wire, type_expression
 from windlass._types.error import FlyteError
 from windlass_api.types import check_value, descend, parse_type
 
 HERE = argument_of("m.f", "a")
+WHEN = datetime(2024, 1, 2, tzinfo=timezone.utc)
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -162,6 +175,80 @@ def test_a_type_variable_that_is_not_given_is_any_and_a_subclass_gives_those_of_
     assert there_and_back(Swapped([1], "x", 2), Swapped[int]) == Swapped([1], "x", 2)
     with pytest.raises(TypeTransformerFailedError, match=r"expected str, got 1 of type int \(at second\)"):
         to_wire(Swapped([1], 1, 2), Swapped[int], HERE)  # type: ignore[arg-type]
+
+
+class Corner(NamedTuple):
+    x: int
+    name: str = "n"
+
+
+@dataclass
+class Betas:
+    size: tuple[int, int] = (1, 2)
+    mixed: Optional[Tuple[float, Inner]] = None  # noqa: UP006, UP045  users write these
+    many: tuple[int, ...] = ()
+    corners: list[Corner] = field(default_factory=list)
+    anything: tuple = ()  # type: ignore[type-arg]  # users write it
+    some: list = field(default_factory=list)  # type: ignore[type-arg]  # as above
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Betas(),
+        Betas((3, 4), (0.5, Inner(WHEN)), (1, 2, 3), [Corner(1), Corner(2, "m")], ("a", 1), [1, {"a": None}]),
+    ],
+)
+def test_tuples_named_tuples_and_bare_lists_are_fine_as_fields(value: Betas) -> None:
+    wire = to_wire(value, Betas, HERE)
+    expression, schema = type_expression(Betas)
+    assert check_value(wire, parse_type(expression), schema, "x") == []
+    assert from_wire(json.loads(json.dumps(wire)), Betas, HERE) == value
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"size": (1, 2, 3)}, r"tuple\[int, int\] has 2 parts, got 3 \(at size\)"),
+        ({"size": (1, "x")}, r"expected int, got 'x' of type str \(at size\[1\]\)"),
+        ({"many": {1}}, r"expected tuple\[int, ...\], got \{1\} of type set \(at many\)"),
+    ],
+)
+def test_a_tuple_that_does_not_fit_is_refused_with_the_part(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(TypeTransformerFailedError, match=words):
+        to_wire(Betas(**fields), Betas, HERE)
+    wire = {"size": [1, 2], "many": [1]} | {name: list(value) for name, value in fields.items()}
+    if fields.get("many") is None:
+        with pytest.raises(TypeTransformerFailedError, match=words):
+            from_wire(wire, Betas, HERE)
+
+
+def test_a_tuple_is_no_input_even_where_a_field_has_the_same_annotation() -> None:
+    pair = tuple[int, int]
+
+    @dataclass
+    class Holder:
+        point: pair = (1, 2)  # one object for both
+
+    Holder.__annotations__["point"] = pair
+    assert to_wire(Holder(), Holder, HERE) == {"point": [1, 2]}
+    for annotation in (pair, list[pair]):  # as above
+        with pytest.raises(RestrictedTypeError, match="a tuple is how several outputs are written"):
+            type_expression(annotation)
+
+
+def test_an_int_is_a_float_where_a_field_is_one() -> None:
+    @dataclass
+    class Rates:
+        first: float
+        more: dict[str, list[float]]
+
+    made = from_wire(to_wire(Rates(1, {"a": [1, 2.5]}), Rates, HERE), Rates, HERE)
+    assert made == Rates(1.0, {"a": [1.0, 2.5]})
+    assert type(made.first) is float and type(made.more["a"][0]) is float
+    for wrong in (True, "1"):
+        with pytest.raises(TypeTransformerFailedError, match=r"expected float, got .* \(at first\)"):
+            to_wire(Rates(wrong, {}), Rates, HERE)  # type: ignore[arg-type]  # that is the mistake
 
 
 def test_slots_and_keyword_only_fields_are_no_matter() -> None:

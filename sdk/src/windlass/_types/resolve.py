@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 import typing
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import UnionType
 from typing import Any
 
@@ -36,24 +37,37 @@ _ENOUGH = 4096  # annotations that are remembered; those made for each call anew
 # By the identity of the annotation, which is held here so that it can't be anything else's: `int | str` and `str | int`
 # are equal, and what stands in Annotated may have no hash.
 _known: dict[int, tuple[Any, Shape]] = {}
+_known_in_fields: dict[int, tuple[Any, Shape]] = {}
 _structs: dict[Any, Shape] = {}
+_in_field: ContextVar[bool] = ContextVar("in_field", default=False)
 
 
 def shape_of(python_type: Any) -> Shape:
     """The shape of an annotation. Raises UnsupportedTypeError or RestrictedTypeError, naming what can't be carried."""
-    known = _known.get(id(python_type))
+    shapes = _known_in_fields if _in_field.get() else _known
+    known = shapes.get(id(python_type))
     if known is not None:
         return known[1]
     shape = _resolve(python_type)
-    if len(_known) >= _ENOUGH:
-        _known.clear()
-    _known[id(python_type)] = (python_type, shape)
+    if len(shapes) >= _ENOUGH:
+        shapes.clear()
+    shapes[id(python_type)] = (python_type, shape)
     return shape
+
+
+def shape_of_field(python_type: Any) -> Shape:
+    """That of a field of a dataclass or TypedDict: tuples and bare lists are fine there, and ints where floats are."""
+    token = _in_field.set(True)
+    try:
+        return shape_of(python_type)
+    finally:
+        _in_field.reset(token)
 
 
 def forget() -> None:
     """Looks at every annotation anew: a transformer has been registered."""
     _known.clear()
+    _known_in_fields.clear()
     _structs.clear()
 
 
@@ -119,8 +133,12 @@ def _plain_shape(plain: Any, metadata: tuple[Any, ...], annotation: Any) -> Shap
 def _class_shape(origin: type, plain: Any, annotation: Any) -> Shape:
     found = scalars.SHAPES.get(origin) or _text_shape(origin)
     if found is not None:
-        return found
+        return scalars.FIELD_FLOAT if origin is float and _in_field.get() else found
     if issubclass(origin, tuple):
+        if _in_field.get():
+            from windlass._types.tuples import tuple_shape  # noqa: PLC0415  only where there is one
+
+            return tuple_shape(plain, shape_of)
         raise RestrictedTypeError(
             f"{name_of(plain)} can't be the type of a value: a tuple is how several outputs are written."
             " Use list[T], or a dataclass where the parts differ"
@@ -154,6 +172,8 @@ def _text_shape(python_class: Any) -> Shape | None:
 
 def _list_shape(plain: Any, metadata: tuple[Any, ...]) -> Shape:
     args = getattr(plain, "__args__", ())
+    if not args and _in_field.get():
+        return PicklesShape(ANY)
     if not args or isinstance(args[0], typing.TypeVar):
         raise UnsupportedTypeError(
             "a bare list does not say what it holds; write list[int], list[str], … or list[typing.Any]"
@@ -239,7 +259,7 @@ def _struct_shape(origin: type, plain: Any) -> Shape | None:
 
     key = (plain, repr(plain))  # a generic class that holds itself is met as a new annotation at every level
     if key not in _structs:
-        _structs[key] = (TypedDictShape if is_typed_dict else StructShape)(plain, shape_of)
+        _structs[key] = (TypedDictShape if is_typed_dict else StructShape)(plain, shape_of_field)
     return _structs[key]
 
 

@@ -103,6 +103,15 @@ class FloatShape(_Scalar):
         return type(wire) is int
 
 
+class FieldFloatShape(FloatShape):
+    """A float as a field of a dataclass, where people write 1 and mean 1.0."""
+
+    __slots__ = ()
+
+    def encode(self, value: Any) -> Any:
+        return self.decode(value) if type(value) is int else super().encode(value)
+
+
 class StrShape(_Scalar):
     """A text, of valid Unicode."""
 
@@ -142,4 +151,5 @@ class TextShape(Shape):
 
 
 NONE, BOOL, INT, FLOAT, STR = NoneShape(), BoolShape(), IntShape(), FloatShape(), StrShape()
+FIELD_FLOAT = FieldFloatShape()
 SHAPES: dict[type, Shape] = {type(None): NONE, bool: BOOL, int: INT, float: FLOAT, str: STR}
