@@ -21,7 +21,7 @@ _SHOWN = re.compile(r"<!-- cluster -->\n```console\n(.*?)^```$", re.MULTILINE | 
 
 def without_ages(text: str) -> list[list[str]]:
     """Words, line by line; ages and the width of columns differ from run to run."""
-    return [re.sub(r"\b\d+[smh]\b", "AGE", line).split() for line in text.splitlines()]
+    return [re.sub(r"\b(\d+(\.\d+)?[smh])+\b", "AGE", line).split() for line in text.splitlines()]
 
 
 @pytest.fixture
