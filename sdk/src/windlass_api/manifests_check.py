@@ -49,10 +49,14 @@ _REASONS = {
 _MODELS: dict[str, type[KindModel]] = {model.__name__: model for model in KINDS}
 
 
-def validate_manifests(objects: Sequence[Manifest]) -> list[tuple[int, Finding]]:
-    """What is wrong with the objects, each finding with the index of its object, in the objects' order."""
+def validate_manifests(objects: Sequence[Manifest], earlier: Sequence[Manifest] = ()) -> list[tuple[int, Finding]]:
+    """What is wrong with the objects, each finding with the index of its object, in the objects' order.
+
+    `earlier` are definitions that objects have replaced. Whoever refers to their version still finds them, as in a
+    cluster, which keeps the versions of a definition as long as the definition.
+    """
     found = [list(_shape_findings(item)) for item in objects]
-    world = _World([item if _is_ours(item) else {} for item in objects])
+    world = _World([item if _is_ours(item) else {} for item in objects], [item for item in earlier if _is_ours(item)])
     for index, item in enumerate(objects):
         found[index] += world.duplicate_findings(index)
         if _is_ours(item) and not found[index]:
@@ -237,13 +241,14 @@ _Key = tuple[str, str, str]  # kind, namespace, name
 class _World:
     """The objects by kind, namespace and name. The first of a name counts."""
 
-    def __init__(self, objects: Sequence[Manifest]) -> None:
+    def __init__(self, objects: Sequence[Manifest], earlier: Sequence[Manifest]) -> None:
         self.keys = [_key(item) for item in objects]
         self.first: dict[_Key, int] = {}
         for index, key in enumerate(self.keys):
             if key is not None:
                 self.first.setdefault(key, index)
         self.objects = objects
+        self.earlier = {(_key(item), _spec(item).get("version")): _spec(item) for item in earlier}
 
     def duplicate_findings(self, index: int) -> Iterator[Finding]:
         key = self.keys[index]
@@ -259,9 +264,9 @@ class _World:
         def find(kind: str, name: str, version: str | None) -> Mapping[str, Any] | None:
             index = self.first.get((kind, namespace, name))
             spec = None if index is None else self.objects[index].get("spec")
-            if not isinstance(spec, Mapping) or version not in (None, spec.get("version")):
-                return None
-            return spec
+            if isinstance(spec, Mapping) and version in (None, spec.get("version")):
+                return spec
+            return None if version is None else self.earlier.get(((kind, namespace, name), version))
 
         return find
 
@@ -291,6 +296,11 @@ def _key(item: Manifest) -> _Key | None:
     metadata = item.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return (item["kind"], _namespace(item), name) if isinstance(name, str) else None
+
+
+def _spec(item: Manifest) -> Mapping[str, Any]:
+    spec = item.get("spec")
+    return spec if isinstance(spec, Mapping) else {}
 
 
 def _namespace(item: Manifest) -> str:

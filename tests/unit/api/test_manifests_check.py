@@ -85,6 +85,14 @@ def test_a_world_in_order_has_no_findings() -> None:
     assert validate_manifests(world()) == []
 
 
+def test_a_version_that_was_replaced_is_found_by_who_names_it() -> None:
+    objects = change(0, "spec/version", "1.3")
+    missing = "there is no Task `wordcount.count-words` in version `1.2`"
+    assert check(*objects) == [f"spec.nodes[1].task: {missing}", f"spec.task: {missing}"]
+    assert validate_manifests(objects, world()[:1]) == []
+    assert validate_manifests(objects, change(0, "spec/version", "1.1")[:1]) != []
+
+
 @pytest.mark.parametrize(
     ("index", "path", "value", "finding"),
     [

@@ -175,6 +175,21 @@ def test_other_values_are_read_from_json_or_yaml_files(cli: Cli, tmp_path: Path,
     assert cli("run", "flow.py", "volume", "--box", f"@{name}").out == "27.0\n"
 
 
+def test_a_json_or_yaml_file_needs_no_at_sign_where_json_is_meant(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "box.json").write_text('{"side": 3, "tags": ["a"]}')
+    assert cli("run", "flow.py", "volume", "--box", "box.json").out == "27.0\n"
+    assert json.loads(cli("run", "flow.py", "describe", "--n", "1", "--text", "box.json").out)["text"] == "box.json"
+    assert "none.json can't be read" in cli("run", "flow.py", "volume", "--box", "none.json").err
+
+
+def test_the_inputs_list_shows_what_to_choose_from(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "choice.py").write_text(
+        "from typing import Literal\nfrom windlass import task\n@task\n"
+        "def f(mode: Literal['fast', 'slow'] = 'fast') -> str:\n    return mode\n"
+    )
+    assert '--mode fast|slow  (default: "fast")' in cli("run", "choice.py", "f", "--help").out
+
+
 def test_a_value_comes_from_standard_input(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("piped"))
     assert json.loads(cli("run", "flow.py", "describe", "--n", "1", "--text", "@-").out)["text"] == "piped"
@@ -413,6 +428,64 @@ def test_one_stream_goes_to_standard_output(cli: Cli) -> None:
     assert [item["kind"] for item in objects] == ["ConfigMap", *["Task"] * 4, *["Workflow"] * 3]
     assert {item["metadata"]["namespace"] for item in objects} == {"team"}
     assert "&id" not in found.out
+
+
+def test_labels_and_annotations_stand_on_every_object(cli: Cli) -> None:
+    words = ("--label", "team=words", "--label", "example.com/tier=", "--annotation", "why=a text, of any kind = so")
+    objects = list(yaml.safe_load_all(cli("render", "flow.py", "-o", "-", *words).out))
+    for one in objects:
+        assert one["metadata"]["labels"] == {"example.com/tier": "", "team": "words"}
+        assert one["metadata"]["annotations"] == {"why": "a text, of any kind = so"}
+    plain = yaml.safe_load_all(cli("render", "flow.py", "-o", "-").out)
+    assert all(set(one["metadata"]) == {"name"} for one in plain)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--label", "team"), "argument --label: a label is KEY=VALUE, not 'team'"),
+        (("--label", "a b=c"), "'a b' is no key of a label"),
+        (("--annotation", f"{'k' * 64}=c"), "is no key of an annotation: a name of at most 63 characters"),
+        (("--label", "team=a b"), "'a b' is no value of a label"),
+        (("--label", f"team={'x' * 64}"), "an annotation takes any text"),
+    ],
+)
+def test_what_can_be_no_label_is_refused_before_anything_is_written(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    found = cli("render", "flow.py", "-o", "out", *words)
+    assert found.code == 2 and says in found.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_long_names_and_names_that_differ_in_little_stay_apart(cli: Cli, tmp_path: Path) -> None:
+    long = "f" * 300
+    (tmp_path / "names.py").write_text(
+        "from windlass import task\n"
+        + "".join(
+            f"@task\ndef {name}() -> int:\n    return 1\n"
+            for name in ("a_b", "a__b", "A_b", "_a_b", f"{long}1", f"{long}2")
+        )
+    )
+    assert cli("render", "names.py", "-o", "out").code == 0
+    assert cli("validate", "out").code == 0
+    files = [path.name for path in (tmp_path / "out").glob("task-*.yaml")]
+    assert len(files) == 6 and max(map(len, files)) < 255
+
+
+def test_a_small_change_is_a_small_diff(cli: Cli, tmp_path: Path) -> None:
+    def contents() -> dict[str, list[str]]:
+        return {path.name: path.read_text().splitlines() for path in (tmp_path / "out").iterdir()}
+
+    cli("render", "flow.py", "-o", "out", "--copy", "none")
+    before = contents()
+    (tmp_path / "flow.py").write_text(FLOW.replace("scale: float = 1.0", "scale: float = 2.0"))
+    cli("render", "flow.py", "-o", "out", "--copy", "none")
+    after = contents()
+    assert [name for name in after if after[name] != before[name]] == ["task-flow.volume.yaml"]
+    old, new = before["task-flow.volume.yaml"], after["task-flow.volume.yaml"]
+    changed = [(a.strip(), b.strip()) for a, b in zip(old, new, strict=True) if a != b]
+    assert changed == [("default: 1.0", "default: 2.0")]
 
 
 def test_code_in_the_image_needs_no_bundle(cli: Cli) -> None:

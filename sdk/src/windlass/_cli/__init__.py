@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from windlass._bundle import BundleError
-from windlass._cli import build, local_cache, render, run, validate
+from windlass._cli import build, local_cache, plan, render, run, validate
 from windlass._cli._checked import InvalidManifestsError
 from windlass._cli._render_folder import FolderError
 from windlass._project import ProjectError
 
-COMMANDS = (run, build, render, validate, local_cache)
+COMMANDS = (run, build, render, validate, plan, local_cache)
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from windlass import _project
@@ -12,6 +14,10 @@ from windlass._cli._checked import COPY, COPY_HELP, manifests_of
 
 NAME = "render"
 HELP = "write the manifests of a Python file"
+
+_LONGEST = 63
+_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?)?")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,11 +37,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-n", "--namespace", help="the namespace to put in every object (default: none, kubectl's decides)"
     )
 
+    parser.add_argument(
+        "--label",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        type=_pair("a label"),
+        help="a label to put on every object; may be given several times",
+    )
+    parser.add_argument(
+        "--annotation",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        type=_pair("an annotation"),
+        help="an annotation to put on every object; may be given several times",
+    )
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Renders."""
     module = _project.load(arguments.file)
     objects = manifests_of(module, _project.definitions(module), copy=arguments.copy, namespace=arguments.namespace)
+    for manifest in objects:
+        for field, pairs in (("labels", arguments.label), ("annotations", arguments.annotation)):
+            if pairs:
+                manifest["metadata"][field] = dict(sorted(pairs))
     if arguments.output == "-":
         sys.stdout.write(_yaml.dump(objects))
         return 0
@@ -43,3 +70,25 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"rendered {len(written)} objects of {arguments.file} into {arguments.output}")
     print(f"apply them with: kubectl apply --server-side -k {arguments.output}", file=sys.stderr)
     return 0
+
+
+def _pair(what: str) -> Callable[[str], tuple[str, str]]:
+    """Reads KEY=VALUE, by the rules that the API server would refuse it by."""
+
+    def read(text: str) -> tuple[str, str]:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise argparse.ArgumentTypeError(f"{what} is KEY=VALUE, not {text!r}")
+        if not _KEY.fullmatch(key) or len(key.rpartition("/")[2]) > _LONGEST:
+            raise argparse.ArgumentTypeError(
+                f"{key!r} is no key of {what}: a name of at most {_LONGEST} characters such as team, or"
+                " example.com/team"
+            )
+        if what == "a label" and (len(value) > _LONGEST or not _LABEL_VALUE.fullmatch(value)):
+            raise argparse.ArgumentTypeError(
+                f"{value!r} is no value of a label: at most {_LONGEST} letters, digits, `-`, `_` and `.`, a letter or"
+                " digit at both ends; an annotation takes any text"
+            )
+        return key, value
+
+    return read

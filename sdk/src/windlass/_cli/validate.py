@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from windlass import _project
-from windlass._cli import _checked, _yaml
+from windlass._cli import _checked, _sources
 
 NAME = "validate"
 HELP = "check manifests, or what a Python file would render"
-
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,10 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
     sources: list[str] = []
     objects: list[dict[str, Any]] = []
     problems: list[str] = []
-    files = [file for path in arguments.paths for file in _files(Path(path))]
+    files = [file for path in arguments.paths for file in _sources.files(Path(path))]
     for file in files:
         try:
-            found = list(_objects(file))
+            found = list(_sources.objects(file))
         except ValueError as error:
             problems.append(str(error))
             continue
@@ -56,34 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.exists():
-        raise _project.ProjectError(f"{path}: there is no such file or folder")
-    if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
-        if not found:
-            raise _project.ProjectError(f"{path} has no manifests: no file below it ends in {', '.join(_SUFFIXES)}")
-        return found
-    if path.suffix not in (*_SUFFIXES, ".py"):
-        raise _project.ProjectError(f"{path} is neither a manifest ({', '.join(_SUFFIXES)}) nor a Python file")
-    return [path]
-
-
-def _objects(file: Path) -> Iterator[dict[str, Any]]:
-    if file.suffix == ".py":
-        module = _project.load(file)
-        yield from _checked.rendered(module, _project.definitions(module), copy="auto", namespace=None)
-        return
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} can't be read: {getattr(error, 'strerror', None) or error}") from error
-    for position, document in enumerate(_yaml.load_all(text, str(file))):
-        if not isinstance(document, dict) or "kind" not in document:
-            raise ValueError(f"{file}: document {position + 1} is no Kubernetes object: it has no `kind`")
-        yield from document.get("items") or [] if document["kind"] == "List" else [document]
-
-
 def _findings(objects: list[dict[str, Any]], sources: list[str]) -> list[str]:
-    from_python = {position for position, source in enumerate(sources) if source.endswith(".py")}
+    from_python = {position for position, source in enumerate(sources) if source.endswith(_sources.PYTHON)}
     return [f"{sources[position]}: {finding}" for position, finding in _checked.findings(objects, from_python)]

@@ -19,9 +19,9 @@ _PAGE = 500
 _STRICT = {"fieldManager": SDK_FIELD_MANAGER, "fieldValidation": "Strict"}
 
 
-def apply(cluster: Cluster, objects: Iterable[Object]) -> list[Object]:
-    """Applies the objects and returns them as the cluster has them now."""
-    return [_apply_one(cluster, obj) for obj in sorted(objects, key=_rank)]
+def apply(cluster: Cluster, objects: Iterable[Object], *, dry_run: bool = False) -> list[Object]:
+    """Applies the objects and returns them as the cluster has them now, or would have them after a dry run."""
+    return [_apply_one(cluster, obj, dry_run=dry_run) for obj in sorted(objects, key=_rank)]
 
 
 def create_execution(cluster: Cluster, execution: Object) -> Object:
@@ -135,11 +135,12 @@ def label(obj: Object) -> str:
     return f"{obj['kind']} {meta.get('name') or meta.get('generateName', '')} in namespace {meta['namespace']}"
 
 
-def _apply_one(cluster: Cluster, definition: Object) -> Object:
+def _apply_one(cluster: Cluster, definition: Object, *, dry_run: bool) -> Object:
     obj = in_namespace(definition, cluster.namespace)
     meta = obj["metadata"]
     path = resource_path(obj, meta["namespace"], meta["name"])
-    return cluster.request("PATCH", path, body=obj, query=_STRICT, content_type=_APPLY, what=label(obj))
+    query = {**_STRICT, "dryRun": "All"} if dry_run else _STRICT
+    return cluster.request("PATCH", path, body=obj, query=query, content_type=_APPLY, what=label(obj))
 
 
 def _rank(obj: Object) -> int:
