@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from windlass import _store
@@ -77,8 +78,12 @@ class _Pandas(_Library):
         if any("." in name for name in columns or ()):  # pandas would put the inner names where the outer ones belong
             import pyarrow.parquet  # noqa: PLC0415  what pandas reads parquet with
 
-            return pyarrow.parquet.ParquetFile(stream).read(list(columns or ()), use_pandas_metadata=True).to_pandas()
-        return pandas.read_parquet(stream, columns=columns and list(columns))
+            return (
+                pyarrow.parquet.ParquetFile(_native(stream))
+                .read(list(columns or ()), use_pandas_metadata=True)
+                .to_pandas()
+            )
+        return pandas.read_parquet(_native(stream), columns=columns and list(columns))
 
     def parts(self, stream: IO[bytes], fmt: str, columns: Columns) -> Iterator[Any]:
         import pandas  # noqa: PLC0415  as above
@@ -118,7 +123,7 @@ class _Arrow(_Library):
             return pyarrow.csv.read_csv(stream, convert_options=options)
         import pyarrow.parquet  # noqa: PLC0415  as above
 
-        return pyarrow.parquet.ParquetFile(stream).read(columns=columns and list(columns))
+        return pyarrow.parquet.ParquetFile(_native(stream)).read(columns=columns and list(columns))
 
     def parts(self, stream: IO[bytes], fmt: str, columns: Columns) -> Iterator[Any]:
         if fmt == CSV:
@@ -178,10 +183,18 @@ class _LazyPolars(_Polars):
         return list(frame.collect_schema().names())
 
 
+def _native(stream: IO[bytes]) -> str | IO[bytes]:
+    """The path of a file on this machine, which pyarrow reads without Python: a thread of its own that still lets go of
+    a Python object when the process ends would abort it. Other streams are read as they are.
+    """
+    name = getattr(stream, "name", None)
+    return name if isinstance(name, str) and Path(name).is_file() else stream
+
+
 def _parquet_parts(stream: IO[bytes], columns: Columns) -> Iterator[Any]:
     import pyarrow.parquet  # noqa: PLC0415  what pandas reads parquet with, too
 
-    file = pyarrow.parquet.ParquetFile(stream)
+    file = pyarrow.parquet.ParquetFile(_native(stream))
     for batch in file.iter_batches(_ROWS, columns=columns and list(columns)):
         yield pyarrow.Table.from_batches([batch])
 
