@@ -9,11 +9,6 @@ It speaks plain HTTP on the loopback address only, and keeps everything in the f
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from localcluster.binaries import ensure_registry
-from localcluster.errors import LocalClusterError
 from localcluster.ports import free_ports
-
-_SECONDS = 20.0
+from localcluster.servers import environment_without, serving
 
 
 @dataclass(frozen=True)
@@ -44,19 +37,10 @@ def running(folder: Path, *, auth: Mapping[str, Any] | None = None) -> Iterator[
     config = folder / "config.json"
     config.write_text(json.dumps(_configuration(folder, host, auth)))
     found = Registry(host, folder / "log")
-    with found.log.open("wb") as log:
-        command = [str(program), "serve", str(config)]
-        process = subprocess.Popen(command, env=_environment(), stdout=log, stderr=log)
-    try:
-        _wait(process, found)
+    # Podman's REGISTRY_AUTH_FILE is no setting of the registry's
+    environment = environment_without("REGISTRY_")
+    with serving("the registry", [str(program), "serve", str(config)], environment, found.log, f"http://{host}/v2/"):
         yield found
-    finally:
-        process.terminate()
-        try:
-            process.wait(_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _configuration(folder: Path, host: str, auth: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -68,26 +52,3 @@ def _configuration(folder: Path, host: str, auth: Mapping[str, Any] | None) -> d
         "http": {"addr": host},
         **({"auth": dict(auth)} if auth else {}),
     }
-
-
-def _environment() -> dict[str, str]:
-    """Without what the registry takes for settings of its own: Podman's REGISTRY_AUTH_FILE is none."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
-
-
-def _wait(process: subprocess.Popen[bytes], registry: Registry) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not _answers(registry.host):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise LocalClusterError(f"the registry did not start:\n{registry.log.read_text()[-2000:]}")
-        time.sleep(0.02)
-
-
-def _answers(host: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{host}/v2/", timeout=5):
-            return True
-    except urllib.error.HTTPError:
-        return True  # it wants a password
-    except OSError:
-        return False

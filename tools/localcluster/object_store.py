@@ -10,20 +10,14 @@ It listens on the loopback address only, and keeps everything in the folder.
 from __future__ import annotations
 
 import os
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from localcluster.binaries import ensure_object_store
-from localcluster.errors import LocalClusterError
 from localcluster.ports import free_ports
-
-_SECONDS = 20.0
+from localcluster.servers import environment_without, serving
 
 
 @dataclass(frozen=True)
@@ -61,38 +55,5 @@ def running(folder: Path) -> Iterator[ObjectStore]:
     command = [str(program), "--port", address, "--quiet", "--keep-alive"]
     command += ["posix", "--sidecar", str(properties), str(objects)]
     keys = {"ROOT_ACCESS_KEY": store.access_key, "ROOT_SECRET_KEY": store.secret_key}
-    with store.log.open("wb") as log:
-        process = subprocess.Popen(command, env=_environment() | keys, stdout=log, stderr=log)
-    try:
-        _wait(process, store)
+    with serving("the object store", command, environment_without("VGW_", "ROOT_") | keys, store.log, store.endpoint):
         yield store
-    finally:
-        process.terminate()
-        try:
-            process.wait(_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _environment() -> dict[str, str]:
-    """Without what the store takes for settings of its own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("VGW_", "ROOT_"))}
-
-
-def _wait(process: subprocess.Popen[bytes], store: ObjectStore) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not _answers(store.endpoint):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise LocalClusterError(f"the object store did not start:\n{store.log.read_text()[-2000:]}")
-        time.sleep(0.02)
-
-
-def _answers(endpoint: str) -> bool:
-    try:
-        with urllib.request.urlopen(endpoint, timeout=5):
-            return True
-    except urllib.error.HTTPError:
-        return True  # it wants to know who asks
-    except OSError:
-        return False

@@ -23,7 +23,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast, overload
 
-from windlass._options import TASK_OPTIONS, RetryOn, settle
+from windlass._options import POD_OPTIONS, TASK_OPTIONS, RetryOn, settle
 from windlass._task import PythonTask
 from windlass_api.overrides import effective
 
@@ -45,22 +45,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MIN_TTL, MAX_TTL = 30, 900
-OWNED = (
-    "container_image",
-    "environment",
-    "requests",
-    "limits",
-    "resources",
-    "accelerator",
-    "shared_memory",
-    "secret_requests",
-    "interruptible",
-    "pod_template",
-    "pod_template_name",
-    "labels",
-    "annotations",
-    "task_config",
-)
+OWNED = (*POD_OPTIONS, "task_config")
 """The options of a task that an environment has in its place."""
 
 _NOT_FOR_ACTORS = ("execution_mode", "node_dependency_hints")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from windlass._modules import caller
-from windlass._options import settle
+from windlass._options import POD_OPTIONS, settle
 
 if TYPE_CHECKING:
     from windlass._image import ImageSpec
@@ -20,22 +20,6 @@ if TYPE_CHECKING:
     from windlass._resources import Resources
     from windlass._secrets import Secret
     from windlass.accelerators import BaseAccelerator
-
-_OPTIONS = (
-    "container_image",
-    "environment",
-    "requests",
-    "limits",
-    "resources",
-    "accelerator",
-    "shared_memory",
-    "secret_requests",
-    "interruptible",
-    "pod_template",
-    "pod_template_name",
-    "labels",
-    "annotations",
-)
 
 
 class App:
@@ -103,7 +87,7 @@ class App:
         self.version, self.description = version, description
         if container_image is None and not self.command:
             raise ValueError(f"{caller()}: the app {name} has neither container_image nor command: what shall it run?")
-        self._fields, self._settings = settle({option: given[option] for option in _OPTIONS}, _OPTIONS, "App")
+        self._fields, self._settings = settle({option: given[option] for option in POD_OPTIONS}, POD_OPTIONS, "App")
 
     @property
     def image_specs(self) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ import datetime
 import enum
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,28 +29,28 @@ MAX_INT = (1 << 63) - 1
 _OR, _AND, _NOT, _ATOM = range(4)  # how strongly an operator binds
 
 
-class Condition(Undecided):
+class Condition(Undecided, ABC):
     """What is true or false once the values are there."""
 
     __slots__ = ("location",)
     location: str
     binds: int
 
+    @abstractmethod
     def text(self) -> str:
         """The condition in CEL."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tree(self) -> cel.Node:
         """The condition as the contract's evaluator takes it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def operands(self) -> Iterator[Binding]:
         """What is compared."""
-        raise NotImplementedError
 
+    @abstractmethod
     def filled(self, fill: Callable[[Binding], Binding]) -> Condition:
         """The same about other values."""
-        raise NotImplementedError
 
     def holds(self) -> bool:
         """Its truth; all operands are values. Raises FlyteAssertion where they can't be compared."""

@@ -549,6 +549,22 @@ TASK_RULES = (
 )
 NODE_RULES = (*_SHARED, Rule("cache", ("cache", "cache_version", "cache_serialize"), _node_cache))
 
+POD_OPTIONS = (
+    "container_image",
+    "environment",
+    "requests",
+    "limits",
+    "resources",
+    "accelerator",
+    "shared_memory",
+    "secret_requests",
+    "interruptible",
+    "pod_template",
+    "pod_template_name",
+    "labels",
+    "annotations",
+)
+"""Those that say what a pod is like, whatever runs in it: also of actors' environments and of apps."""
 SDK_OPTIONS = (
     "task_config",
     "deprecated",

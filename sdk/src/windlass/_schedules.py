@@ -9,6 +9,7 @@ The input named by `kickoff_time_input_arg` gets the time for which the run was 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import Any
 
@@ -22,14 +23,14 @@ _OFFSET = re.compile(
 )
 
 
-class Schedule:
+class Schedule(ABC):
     """What CronSchedule and FixedRate have in common."""
 
     kickoff_time_input_arg: str | None
 
+    @abstractmethod
     def timing(self) -> dict[str, str]:
         """What the manifest says of the times."""
-        raise NotImplementedError
 
     def manifest(self) -> dict[str, str]:
         """The schedule as the contract says it."""

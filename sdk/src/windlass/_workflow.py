@@ -11,6 +11,7 @@ then runs the body again on promises that hold values.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, overload
@@ -77,13 +78,13 @@ class Workflow(Entity):
         self.overrides = {"interruptible": True} if interruptible else {}
 
     @property
+    @abstractmethod
     def line(self) -> str:
         """`file:line` of its definition."""
-        raise NotImplementedError
 
+    @abstractmethod
     def expand(self, scope: Scope, promises: dict[str, Any]) -> dict[str, Binding]:
         """Makes its calls in the scope, which is the current one; the bindings of its outputs."""
-        raise NotImplementedError
 
     def compile(self) -> Graph:
         """Its graph, made once. Raises, with file and line of the call, at what does not fit."""

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, get_args, get_origin
 
@@ -146,8 +147,9 @@ class Blob(os.PathLike[str], Generic[Format]):
             self._local = new_local_path(self.address)
         return _store.local_path(self._local)
 
+    @abstractmethod
     def _fetch(self, address: str, path: str) -> None:
-        raise NotImplementedError
+        """Brings what lies at the address to the path."""
 
     @classmethod
     def from_source(cls, source: str | os.PathLike[str]) -> Self:

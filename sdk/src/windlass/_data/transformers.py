@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -61,9 +62,9 @@ class _BlobTransformer(TypeTransformer[B]):
             )
         return cast(B, expected.from_reference(value))
 
+    @abstractmethod
     def check(self, blob: B, expected: type[Blob[Any]]) -> None:
         """Raises where what lies here is not of the right kind."""
-        raise NotImplementedError
 
     def _class_of(self, python_type: Any) -> type[Blob[Any]]:
         while hasattr(python_type, "__metadata__"):

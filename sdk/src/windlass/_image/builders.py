@@ -142,9 +142,9 @@ class Program(ImageSpecBuilder):
             for words, environment in self.commands(image_spec, text, context):
                 self._run(words, environment)
 
+    @abstractmethod
     def commands(self, spec: ImageSpec, text: Path, context: Path) -> Iterator[tuple[Sequence[str], Mapping[str, str]]]:
         """The words for each call of the program, in their order, and environment variables for it."""
-        raise NotImplementedError
 
     def _succeeds(self, words: Sequence[str]) -> bool:
         try:
