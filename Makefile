@@ -7,6 +7,8 @@ INPUT ?= examples/data/windlass.txt
 IMAGE_REGISTRY ?=
 TESTS ?= tests
 PYTEST_ARGS ?=
+SEEDS ?= 10000
+FROM ?= 0
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -15,12 +17,12 @@ export PYTHONPATH := tools
 export CLUSTER NAME INPUT IMAGE_REGISTRY  # so that the shell quotes them, whatever is in them
 VENV := .venv/bin
 
-.PHONY: help setup fmt lint generate verify check test demo cluster-up cluster-down image clean python
+.PHONY: help setup fmt lint generate verify check test simulate demo cluster-up cluster-down image clean python
 
 help: ## List the targets
 	@echo "make TARGET [VARIABLE=value …]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: CLUSTER=local|kind|current  NAME=cluster  INPUT=file  IMAGE_REGISTRY=prefix  TESTS=path  PYTHON=python3"
+	@echo "Variables: CLUSTER=local|kind|current  NAME=cluster  INPUT=file  IMAGE_REGISTRY=prefix  TESTS=path  SEEDS=number  PYTHON=python3"
 
 # The one thing that nothing of ours can bring, since all of it is written in Python.
 python:
@@ -56,6 +58,9 @@ verify: setup ## check, and the tests that need no cluster: what to run before a
 test: setup ## All tests, with real API servers and a real node (or of TESTS=path)
 	@$(VENV)/python -m dev.prepare
 	@$(VENV)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+simulate: setup ## Play random histories of the operator, time and troubles included: SEEDS=100000 FROM=0
+	@$(VENV)/python -m tests.simulator --seeds $(SEEDS) --from $(FROM)
 
 demo: python ## Run an example over a text file on a real cluster, from nothing: INPUT=file CLUSTER=local|kind|current
 	@$(PYTHON) -m dev.demo --cluster "$$CLUSTER" --name "$$NAME" --input "$$INPUT" --registry "$$IMAGE_REGISTRY"

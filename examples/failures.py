@@ -10,22 +10,21 @@ What it shows:
 - a failure policy that lets independent tasks finish
 """
 
-import os
-import tempfile
-from pathlib import Path
-
-from windlass import FlyteError, FlyteRecoverableException, WorkflowFailurePolicy, task, workflow
-
-ATTEMPTS = Path(tempfile.gettempdir()) / f"windlass-failures-{os.getpid()}"
+from windlass import (
+    FlyteError,
+    FlyteRecoverableException,
+    WorkflowFailurePolicy,
+    current_context,
+    task,
+    workflow,
+)
 
 
 @task(retries=2)
 def flaky(word: str) -> str:
     """Works at the second try."""
-    if not ATTEMPTS.exists():
-        ATTEMPTS.touch()
+    if current_context().attempt == 0:
         raise FlyteRecoverableException("not yet")
-    ATTEMPTS.unlink()
     return word.upper()
 
 

@@ -171,10 +171,21 @@ class Operator:
         """End it and wait until it is gone. Gives its exit code."""
         if self._process is None:
             return 0
+        self.resume()
         self._process.send_signal(how)
         code = self._process.wait(20)
         self._process = None
         return code
+
+    def pause(self) -> None:
+        """Have it stand still."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on, as if nothing had happened."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def fetch(self, path: str) -> str:
         """Ask its HTTP server; empty when it isn't there (yet)."""

@@ -124,10 +124,30 @@ STATUS: Manifest = {
             "outputs": {"o0": FREE, "o1": None, "o2": {"$value": "3f2a"}},
         },
         "n1": {"phase": "Failed"},
+        "n2": {"phase": "Running", "workflow": "inner"},
+        "n2.n0": {
+            "phase": "Running",
+            "launchPlan": "plan",
+            "execution": "wc-1-n2-n0-0",
+            "signal": "wc-1.go",
+            "until": NOW,
+            "failures": {"oom": 1},
+            "cache": {"state": "Miss", "message": "there is no result of this task yet", "entry": "cache-3f2a"},
+            "resume": "its inputs are others",
+            "elements": {
+                "total": 155,
+                "pending": 30,
+                "running": 5,
+                "succeeded": 119,
+                "failed": 1,
+                "phases": "S119F1R5P30",
+                "segments": 1,
+            },
+        },
     },
     "outputs": {"report": FREE, "none": None},
     "error": {
-        "node": "n1",
+        "node": "n2.n0",
         "code": "USER:RuntimeError",
         "kind": "user",
         "type": "ValueError",
@@ -369,12 +389,21 @@ def test_runs_artifacts_and_results_never_change(server: Server) -> None:
         ("CacheEntry", "spec/outputs/o1", 3),
         ("Backfill", "spec/until", "2024-03-01T00:00:00Z"),
         ("Execution", "spec/launchPlan/version", "v8"),
+        ("Execution", "spec/resumeFrom", {"execution": "other"}),
+        ("Execution", "spec/maxParallelism", 3),
+        ("Execution", "spec/overwriteCache", True),
+        ("Execution", "spec/serviceAccountName", "other"),
+        ("Execution", "spec/overrides", {"env": {"A": "b"}}),
     ]:
         server.apply(of_kind[kind])
         field = path.split("/")[1]
         assert f"spec.{field}: Forbidden: {field} can't be changed" in server.refusal(
             changed(of_kind[kind], path, value)
         )
+    run = of_kind["Execution"]
+    for path, value in (("spec/suspend", True), ("spec/suspend", False), ("spec/ttlAfterFinished", "1h")):
+        field = path.split("/")[1]
+        assert server.apply(changed(run, path, value))["spec"][field] == value
     going_on = changed(of_kind["Backfill"], "spec/maxParallel", 1)
     assert server.apply(changed(going_on, "spec/suspend", True))["spec"]["suspend"] is True
 
@@ -397,6 +426,11 @@ def test_a_signal_is_answered_once_and_nothing_else_of_it_changes(server: Server
     assert patch(answer={"value": 0.5})["spec"]["answer"] == {"value": 0.5}
     with pytest.raises(LocalClusterError, match=r"spec\.answer: Forbidden: an answer can't be changed"):
         patch(answer={"value": 0.6})
+    server.patch("signal", "run-1-rate", "--subresource=status", status={"phase": "Invalid"})
+    assert patch(answer={"value": 0.6})["spec"]["answer"] == {"value": 0.6}, "until there is one of the type"
+    server.patch("signal", "run-1-rate", "--subresource=status", status={"phase": "Answered"})
+    with pytest.raises(LocalClusterError, match=r"spec\.answer: Forbidden: an answer can't be changed"):
+        patch(answer=None)
 
 
 def test_a_pool_and_an_app_are_scaled_as_deployments_are(server: Server) -> None:

@@ -245,7 +245,7 @@ def test_ctrl_c_says_that_it_goes_on_and_how_to_cancel(
     log = io.StringIO()
     assert run.run_remote([], EXECUTION, **place, stream=io.StringIO(), progress=log) == 130
     assert "interrupted; double-" in log.getvalue()
-    assert "cancel it with: kubectl patch execution double-" in log.getvalue()
+    assert "cancel it with: windlass cancel double-" in log.getvalue()
 
 
 def test_an_execution_that_is_deleted_ends_the_following(cluster: Cluster, place: dict[str, Any]) -> None:

@@ -446,17 +446,23 @@ def test_what_one_run_cannot_have_of_its_own_is_refused_before_it_is_made(
             way(remote, fetched, Wish(cluster_pool=what))
         with pytest.raises(ValueError, match=rf"execution_cluster_label chooses among clusters.*context='{what}'"):
             way(remote, fetched, Wish(execution_cluster_label=what))
-    with pytest.raises(FlyteNotImplementedException, match="one run can't set envs: an Execution has no field"):
-        way(remote, fetched, Wish(envs={"A": "b"}))
-    with pytest.raises(FlyteNotImplementedException, match="can't set interruptible"):
-        way(remote, fetched, Wish(interruptible=True))
-    with pytest.raises(FlyteNotImplementedException, match="can't set overwrite_cache"):
-        way(remote, fetched, Wish(overwrite_cache=True))
-    with pytest.raises(
-        FlyteNotImplementedException, match=r"can't set raw_output_data_config, max_parallelism: .*launch"
-    ):
+    with pytest.raises(FlyteNotImplementedException, match=r"one run can't set raw_output_data_config: .*launch"):
         way(remote, fetched, Wish(options=Options(raw_output_data_config="s3://b", max_parallelism=2)))
     assert runs() == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_one_run_has_of_its_own_stands_in_its_execution(remote: UnionRemote, fetched: Fetched, way: Way) -> None:
+    options = Options(max_parallelism=2, security_context="runner")
+    wish = Wish(envs={"A": "b"}, interruptible=True, overwrite_cache=True, options=options)
+    assert way(remote, fetched, wish).spec == {
+        **target_of(way),
+        "inputs": {"a": 3},
+        "overrides": {"env": {"A": "b"}, "interruptible": True},
+        "overwriteCache": True,
+        "maxParallelism": 2,
+        "serviceAccountName": "runner",
+    }
     if "launchPlan" not in target_of(way):
         assert "overwriteCache" not in way(remote, fetched, Wish(overwrite_cache=False)).spec
 

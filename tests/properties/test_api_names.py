@@ -7,6 +7,7 @@ from hypothesis import given, strategies as st
 from tests.properties.api_strategies import dns_labels, json_values, python_names
 from windlass_api.names import (
     canonical_json,
+    child_name,
     content_hash,
     is_dns_label,
     is_dns_subdomain,
@@ -14,6 +15,8 @@ from windlass_api.names import (
     label_value,
     pod_name,
     revision_name,
+    segment_name,
+    signal_name,
 )
 
 execution_names = st.builds("{}{}".format, dns_labels, st.sampled_from(["", "-n0", ".b", "-" + "x" * 40]))
@@ -44,6 +47,60 @@ def test_pods_of_different_attempts_have_different_names(
     one, other = pod_name(execution, node, attempt), pod_name(execution2, node2, attempt2)
     assert is_dns_label(one)
     assert (one == other) == ((execution, node, attempt) == (execution2, node2, attempt2))
+
+
+paths = st.lists(dns_labels, min_size=1, max_size=3).map(".".join)
+attempts = st.tuples(execution_names, paths, st.integers(0, 200), st.none() | st.integers(0, 10**6))
+small_attempts = st.tuples(
+    st.sampled_from(["a", "a-n0", "a-n0-1"]),
+    st.sampled_from(["n0", "0", "1", "n0-1", "n0.1"]),
+    st.integers(0, 2),
+    st.none() | st.integers(0, 2),
+)
+
+
+@given(attempts | small_attempts, attempts | small_attempts)
+def test_different_attempts_and_elements_never_share_a_name(
+    one: tuple[str, str, int, int | None], other: tuple[str, str, int, int | None]
+) -> None:
+    for name_of in (pod_name, child_name):
+        assert is_dns_label(name_of(*one))
+        assert (name_of(*one) == name_of(*other)) == (one == other)
+
+
+@given(execution_names, paths, st.integers(0, 10**6))
+def test_a_child_of_a_child_has_a_name_of_its_own(execution: str, node: str, element: int) -> None:
+    child = child_name(execution, node, 0, element)
+    grandchild = child_name(child, node, 0, element)
+    assert is_dns_label(grandchild)
+    assert len({child, grandchild, child_name(grandchild, node, 0, element)}) == 3
+
+
+gates = (
+    st.text(min_size=1, max_size=253) | dns_labels | st.sampled_from(["a", "A", "a-", "-a", "a_b", "a-b", "a b", "."])
+)
+
+
+@given(execution_names, gates, execution_names, gates)
+def test_different_gates_have_different_signals(execution: str, gate: str, execution2: str, gate2: str) -> None:
+    one, other = signal_name(execution, gate), signal_name(execution2, gate2)
+    assert is_dns_subdomain(one)
+    assert (one == other) == ((execution, gate) == (execution2, gate2))
+
+
+@given(execution_names, gates)
+def test_the_signal_of_a_gate_is_never_that_of_a_gate_which_is_called_like_it(execution: str, gate: str) -> None:
+    name = signal_name(execution, gate).removeprefix(f"{execution}.")
+    assert name == gate or signal_name(execution, name) != signal_name(execution, gate)
+
+
+@given(execution_names, paths, st.integers(0, 10**4), execution_names, paths, st.integers(0, 10**4))
+def test_different_segments_have_different_names(
+    execution: str, node: str, number: int, execution2: str, node2: str, number2: int
+) -> None:
+    one, other = segment_name(execution, node, number), segment_name(execution2, node2, number2)
+    assert is_dns_subdomain(one)
+    assert (one == other) == ((execution, node, number) == (execution2, node2, number2))
 
 
 def test_a_dash_in_a_node_id_does_not_make_two_pods_one() -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import given, settings, strategies as st
 
-from windlass import _emit, task, workflow
+from windlass import _emit, _graph_spec, task, workflow
 from windlass_api import graph, names, refs
 from windlass_api.manifests_check import validate_manifests
 from windlass_api.v1alpha1.workflow import Workflow
@@ -214,5 +214,5 @@ def test_any_constant_comes_back_from_its_manifest_as_it_was(value: Any) -> None
     def never(ref: refs.Ref) -> Any:
         raise AssertionError(f"a constant became the reference {ref}")
 
-    assert refs.resolve(_emit.encode(value), never) == value
-    assert _emit.encode(value) == refs.escape(value)
+    assert refs.resolve(_graph_spec.encode(value), never) == value
+    assert _graph_spec.encode(value) == refs.escape(value)

@@ -143,12 +143,15 @@ class TestRendered:
             for resource in rule["resources"]
         }
         reading = {"get", "list", "watch"}
-        watched = [names.plural(kind) for kind in KINDS]
+        watched = {names.plural(kind) for kind in KINDS} | {"signals"}
         assert rights == {
             **{("windlass.dev", kind): reading for kind in watched},
+            **{("windlass.dev", kind): {*reading, "create", "patch", "delete"} for kind in ("executions", "signals")},
             **{("windlass.dev", f"{kind}/status"): {"patch"} for kind in watched},
+            ("windlass.dev", "cacheentries"): {"get", "list", "create", "delete"},
             ("", "pods"): {*reading, "create", "delete"},
-            ("", "configmaps"): {"get", "create", "patch"},
+            ("", "configmaps"): {"get", "list", "create", "patch", "delete"},
+            ("coordination.k8s.io", "leases"): {*reading, "create", "update", "patch", "delete"},
             ("apps", "controllerrevisions"): {"get", "list", "create", "patch", "delete"},
             ("", "events"): {"create"},
         }
@@ -156,9 +159,17 @@ class TestRendered:
     def test_with_namespaces_named_there_is_no_right_elsewhere(self, render: Render) -> None:
         everywhere, named = render(), render("--set", "watchNamespaces={team-a,team-b}")
         assert operator_rules(named) == operator_rules(everywhere) * 2
-        roles = of_kind(named, "Role", "RoleBinding")
+        roles = [one for one in of_kind(named, "Role", "RoleBinding") if "leases" not in one["metadata"]["name"]]
         assert sorted(one["metadata"]["namespace"] for one in roles) == ["team-a", "team-a", "team-b", "team-b"]
         assert of_kind(named, "ClusterRoleBinding") == []
+
+    def test_leases_are_shared_in_the_operators_own_namespace_only(self, render: Render) -> None:
+        for options in ((), ("--set", "watchNamespaces={team-a}")):
+            leases = [one for one in render(*options) if one["metadata"]["name"] == "windlass-operator-leases"]
+            assert [one["kind"] for one in leases] == ["Role", "RoleBinding"]
+            assert {one["metadata"]["namespace"] for one in leases} == {"windlass-system"}
+            (rule,) = leases[0]["rules"]
+            assert (rule["resources"], set(rule["verbs"])) == (["leases"], {"list", "create", "patch", "delete"})
 
     def test_people_get_rights_by_the_roles_of_the_cluster_and_none_to_status(self, render: Render) -> None:
         prefix = "rbac.authorization.k8s.io/aggregate-to-"
@@ -202,22 +213,51 @@ class TestRendered:
         [
             (),
             ("--values", str(CHART / "values-local.yaml")),
-            ("--set", "watchNamespaces={a,b}", "--set", "extraArgs={--verbose}", "--set", "maxParallelPods=1000000"),
+            ("--set", "watchNamespaces={a,b}", "--set", "extraArgs={--verbose}", "--set", "maxParallelPods=1000000",
+             "--set", "maxPods=2000000", "--set-json", 'namespaceWeights={"a": 2, "b": 0.5}',
+             "--set", "interruptible.nodeSelector.pool=spot", "--set", "interruptible.tolerations[0].key=spot",
+             "--set", "ttlAfterFinished=31536000", "--set-json", "leaseDuration=4.5"),
         ],
         ids=["default", "local", "everything"],
-    )
+    )  # fmt: skip
     def test_the_operator_understands_its_arguments(self, options: tuple[str, ...], render: Render) -> None:
         (deployment,) = of_kind(render(*options), "Deployment")
         parser = argparse.ArgumentParser()
         operator_run.register(parser.add_subparsers())
         arguments = parser.parse_args(deployment["spec"]["template"]["spec"]["containers"][0]["args"])
         assert arguments.listen == "0.0.0.0:8080"
-        assert arguments.namespace == (["a", "b"] if "--set" in options else [])
+        changed = "--set" in options
+        assert arguments.namespace == (["a", "b"] if changed else [])
+        assert arguments.max_pods == (2_000_000 if changed else 0)
+        assert dict(arguments.namespace_weight) == ({"a": 2.0, "b": 0.5} if changed else {})
+        assert arguments.interruptible_node_selector == ({"pool": "spot"} if changed else {})
+        assert list(arguments.interruptible_tolerations) == ([{"key": "spot"}] if changed else [])
+        assert arguments.ttl_after_finished == (31_536_000 if changed else 0)
+        assert arguments.lease_duration == (4.5 if changed else 6)
+        assert (arguments.shards, arguments.max_depth, arguments.oom_factor, arguments.cache_ttl) == (16, 64, 2, 0)
 
-    def test_the_operator_runs_restricted_and_alone(self, render: Render) -> None:
+    def test_there_is_one_operator_unless_more_are_asked_for(self, render: Render) -> None:
         (deployment,) = of_kind(render(), "Deployment")
         assert deployment["spec"]["replicas"] == 1
-        assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+        assert "topologySpreadConstraints" not in deployment["spec"]["template"]["spec"]
+        assert of_kind(render(), "PodDisruptionBudget") == []
+        objects = render("--set", "replicas=3")
+        (deployment,), (budget,) = (of_kind(objects, kind) for kind in ("Deployment", "PodDisruptionBudget"))
+        assert deployment["spec"]["replicas"] == 3
+        assert budget["spec"]["selector"] == deployment["spec"]["selector"]
+        (spread,) = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        assert spread["labelSelector"] == deployment["spec"]["selector"]
+
+    def test_the_next_version_comes_before_the_old_one_goes_and_each_has_its_name(self, render: Render) -> None:
+        (deployment,) = of_kind(render(), "Deployment")
+        strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+        assert deployment["spec"]["strategy"] == strategy
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        fields = {one["name"]: one["valueFrom"]["fieldRef"]["fieldPath"] for one in container["env"]}
+        assert fields == {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
+
+    def test_the_operator_runs_restricted(self, render: Render) -> None:
+        (deployment,) = of_kind(render(), "Deployment")
         pod = deployment["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         assert pod["securityContext"]["runAsNonRoot"] is True

@@ -127,8 +127,7 @@ def test_every_decision_is_listed_and_has_its_four_parts() -> None:
 def test_every_code_of_a_failure_is_among_the_errors() -> None:
     guide = (ROOT / "docs" / "guides" / "errors.md").read_text()
     sources = ROOT / "operator" / "src" / "windlass_operator"
-    files = ("core/settling.py", "core/inputs.py", "core/gates.py", "kinds/python.py")
-    text = "".join((sources / name).read_text() for name in files)
+    text = "".join(path.read_text() for room in ("core", "kinds") for path in sorted((sources / room).glob("*.py")))
     codes = set(re.findall(r'FailureKind\.(?:USER|SYSTEM),\s*"(\w+)"', text))
     runtime = ROOT / "sdk" / "src" / "windlass" / "runtime"
     in_pods = "".join(path.read_text() for path in runtime.glob("*.py"))

@@ -46,20 +46,29 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* Everything the operator may do to namespaced objects. Not among it: Secrets, and writing any spec of a user. */}}
 {{- define "windlass.rules" -}}
 - apiGroups: [windlass.dev]
-  resources: [tasks, workflows, launchplans, actorenvironments, executions, backfills, apps]
+  resources: [tasks, workflows, launchplans, actorenvironments, backfills, apps]
   verbs: [get, list, watch]
 - apiGroups: [windlass.dev]
-  resources: [tasks/status, workflows/status, launchplans/status, actorenvironments/status, executions/status, backfills/status, apps/status]
+  resources: [executions, signals] # children and runs that are kept long enough; the questions of gates
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [windlass.dev]
+  resources: [cacheentries] # results
+  verbs: [get, list, create, delete]
+- apiGroups: [windlass.dev]
+  resources: [tasks/status, workflows/status, launchplans/status, actorenvironments/status, executions/status, signals/status, backfills/status, apps/status]
   verbs: [patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, delete]
 - apiGroups: [""]
-  resources: [configmaps] # code bundles are copied for running Executions; large input values
-  verbs: [get, create, patch]
+  resources: [configmaps] # code bundles are copied for running Executions; large values; the results of maps
+  verbs: [get, list, create, patch, delete]
 - apiGroups: [apps]
   resources: [controllerrevisions] # revisions of Tasks and Workflows, closures of Executions
   verbs: [get, list, create, patch, delete]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases] # who computes a result that others wait for; which replica has which Executions
+  verbs: [get, list, watch, create, update, patch, delete]
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -48,7 +49,39 @@ class Settings:
     """The inputs of one pod (bytes of JSON) without the values that travel as ConfigMaps."""
     value_limit: int = 900 * 1024
     """The longest compressed value that fits a ConfigMap (bytes)."""
+    inline_output_limit: int = 4096
+    """An output whose JSON is longer (bytes) is kept in a ConfigMap instead of in the status."""
+    child_inputs_limit: int = 256 * 1024
+    """The inputs of a child Execution (bytes of JSON)."""
+    max_elements: int = 200_000
+    """How many elements a map may have."""
     outputs_limit: int = 4096
     """The result record of a pod: Kubernetes' limit for a termination message (bytes)."""
-    status_limit: int = 512 * 1024
-    """The outputs of all nodes of an Execution together (bytes of JSON). Beyond it the Execution fails and says so."""
+    status_limit: int = 24 * 1024
+    """The outputs in a status together (bytes of JSON). What is beyond is kept in ConfigMaps."""
+    oom_factor: float = 2.0
+    """How many times the memory the next attempt gets, after one ran out of it (up to the task's ``maxMemory``)."""
+    interruptible_node_selector: Mapping[str, str] = field(default_factory=dict)
+    """The nodes that interruptible attempts go to."""
+    interruptible_tolerations: tuple[Mapping[str, str], ...] = ()
+    """The taints that they bear."""
+    max_depth: int = 64
+    """How many Executions may be inside of each other."""
+    ttl_after_finished: float = 0.0
+    """Seconds after which an Execution that has ended is deleted, unless it says so itself. 0 is never."""
+    cache_ttl: float = 0.0
+    """Seconds for which a cached result counts, unless its task says so itself. 0 is for ever."""
+    max_pods: int = 0
+    """How many pods of all Executions may be unfinished at a time. 0 is without limit."""
+    max_pods_per_namespace: int = 0
+    """The same for those of one namespace."""
+    namespace_weights: Mapping[str, float] = field(default_factory=dict)
+    """How much of the pods a namespace gets where there aren't enough, compared to others. Without an entry, 1."""
+    shards: int = 16
+    """The parts that all objects are divided into; replicas share them. The same number for all replicas."""
+    lease_duration: float = 6.0
+    """How long after its last sign of life a replica's shards are left to it."""
+    lease_namespace: str = ""
+    """Where replicas keep their Leases. Empty: there are none, and this replica is the only one."""
+    identity: str = ""
+    """This replica's name. No two replicas that live at a time may have the same."""

@@ -48,7 +48,7 @@ MIN_TTL, MAX_TTL = 30, 900
 OWNED = (*POD_OPTIONS, "task_config")
 """The options of a task that an environment has in its place."""
 
-_NOT_FOR_ACTORS = ("execution_mode", "node_dependency_hints")
+_NOT_FOR_ACTORS = ("execution_mode", "node_dependency_hints", "pending_timeout", "max_memory")
 _TASK_OPTIONS = tuple(option for option in TASK_OPTIONS if option not in (*OWNED, *_NOT_FOR_ACTORS))
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 
@@ -161,6 +161,7 @@ class ActorEnvironment:
         retries: int = 0,
         retry_on: RetryOn | None = None,
         timeout: datetime.timedelta | int = 0,
+        queue_timeout: datetime.timedelta | int = 0,
         deprecated: str = "",
         docs: Documentation | str | None = None,
         enable_deck: bool | None = None,
@@ -175,8 +176,8 @@ class ActorEnvironment:
     def task(self, _task_function: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Makes a task of a function that runs in this pool. With or without parentheses.
 
-        It takes the options of `@task` that are about an attempt: cache, retries, retry_on, timeout, deprecated, docs,
-        enable_deck, deck_fields, pickle_untyped.
+        It takes the options of `@task` that are about an attempt: cache, retries, retry_on, timeout, queue_timeout,
+        deprecated, docs, enable_deck, deck_fields, pickle_untyped.
 
         Raises:
             TypeError: an option is about the worker, which the environment describes.

@@ -12,17 +12,15 @@ from types import ModuleType
 from typing import Any
 
 from windlass import _exceptions
-from windlass._bindings import kind_of
 from windlass._bundle import KEY, Bundle
 from windlass._calls import default_of
-from windlass._compile import Case, Graph, Node
 from windlass._docstrings import read_docstring
 from windlass._entity import Entity
+from windlass._graph_spec import encode, graph_spec, typed
 from windlass._interface import MISSING, Parameter, is_artifact, is_lookup
-from windlass._promise import Binding, Reference, references
 from windlass._task import Task
 from windlass._workflow import POLICIES, Workflow
-from windlass_api import names, refs
+from windlass_api import names
 
 Manifest = dict[str, Any]
 
@@ -83,31 +81,6 @@ def workflow_spec(workflow: Workflow, _bundle: Bundle | None) -> Manifest:
     return spec | graph_spec(graph)
 
 
-def graph_spec(graph: Graph) -> Manifest:
-    """What a Workflow says of its graph, but for the outputs."""
-    spec: Manifest = {}
-    if graph.nodes:
-        place = {node: position for position, node in enumerate(graph.nodes)}
-        spec["nodes"] = [_node(node, place) for node in graph.nodes]
-    if graph.failure is not None:
-        spec["onFailure"] = _node(graph.failure, {})
-    return spec
-
-
-def graph_manifest(entity: Entity, graph: Graph, name: str) -> Manifest:
-    """A Workflow object of a graph that was made while a dynamic task ran: its values are in it, it has no inputs."""
-    outputs = {output: _typed(python_type, None) for output, python_type in entity.interface.outputs.items()}
-    for output, binding in graph.outputs.items():
-        outputs[output]["from"] = encode(binding)
-    spec = {"outputs": outputs} if outputs else {}
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": "Workflow",
-        "metadata": {"name": name},
-        "spec": spec | graph_spec(graph),
-    }
-
-
 KINDS: dict[str, Callable[[Any, Bundle | None], Manifest]] = {
     "ActorEnvironment": lambda environment, _bundle: environment.spec(),
     "Task": task_spec,
@@ -136,24 +109,6 @@ def execution_manifest(entity: Entity, inputs: Mapping[str, Any]) -> Manifest:
         "metadata": {"generateName": f"{prefix}-"},
         "spec": spec,
     }
-
-
-def encode(binding: Binding) -> Any:
-    """A binding as it stands in a manifest: references as `$ref`, literal mappings with `$` keys under `$literal`."""
-    if isinstance(binding, Reference):
-        return {refs.REF: binding.spelled()}
-    if isinstance(binding, list):
-        return [encode(item) for item in binding]
-    if not isinstance(binding, Mapping):
-        return binding
-    dollar = next((key for key in binding if key.startswith("$")), None)
-    if dollar is None:
-        return {key: encode(item) for key, item in binding.items()}
-    if any(references(binding)):
-        raise _exceptions.FlyteAssertion(
-            f"a dict with the key {dollar!r} can't hold promises: keys with $ are the manifest's own"
-        )
-    return refs.escape(binding)
 
 
 def _interface(entity: Entity) -> Manifest:
@@ -195,44 +150,10 @@ def _output(entity: Entity, name: str, description: str | None) -> Manifest:
 
 
 def _typed(python_type: Any, description: str | None) -> Manifest:
-    kind = kind_of(python_type)
-    declared: Manifest = {"type": str(kind.type)}
-    if kind.schema is not None:
-        declared["schema"] = kind.schema
+    declared = typed(python_type)
     if description:
         declared["description"] = _shortened(description)
     return declared
-
-
-def _node(node: Node, place: dict[Node, int]) -> Manifest:
-    manifest: Manifest = {"id": node.id, "name": node.name}
-    if node.cases:
-        manifest["select"] = [_case(case) for case in node.cases]
-    else:
-        manifest.update(node.entity.target())
-    if node.inputs:
-        manifest["inputs"] = {name: encode(binding) for name, binding in node.inputs.items()}
-    when = node.when() if node.guards else None
-    if when is not None:
-        manifest["when"] = when
-    if node.after:
-        after = sorted(set(node.after) - node.producers(), key=place.__getitem__)
-        if after:
-            manifest["dependsOn"] = [upstream.id for upstream in after]
-    if node.overrides:
-        manifest["overrides"] = node.overrides
-    return manifest
-
-
-def _case(case: Case) -> Manifest:
-    manifest: Manifest = {}
-    if case.condition is not None:
-        manifest["when"] = case.condition.text()
-    if case.failure is not None:
-        manifest["fail"] = case.failure
-    else:
-        manifest["outputs"] = {name: encode(binding) for name, binding in case.outputs.items()}
-    return manifest
 
 
 def _check_names(found: list[Manifest], definitions: Sequence[Entity]) -> None:

@@ -11,7 +11,6 @@ elements may fail, `list[Optional[T]]` with None for those that did.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
@@ -101,6 +100,8 @@ class MapTask(Entity):
 
     def run(self, inputs: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
         """Runs the elements here, one after the other: JSON in, JSON out."""
+        from windlass_api.maps import required_successes  # noqa: PLC0415  a pod never runs a map
+
         lists = {name: inputs[name] for name in self.over}
         count = self._length(lists)
         needed = required_successes(count, self.min_successes, self.min_success_ratio)
@@ -226,15 +227,6 @@ def map_task(
     """
     bound = kwargs.pop("bound_inputs", None)
     return map(target, bound, concurrency, min_successes, min_success_ratio, **kwargs)
-
-
-def required_successes(count: int, min_successes: int | None, min_success_ratio: float) -> int:
-    """How many of so many elements have to succeed.
-
-    >>> required_successes(30, None, 0.1), required_successes(3, None, 0.5), required_successes(3, 1, 1.0)
-    (3, 2, 1)
-    """
-    return min_successes if min_successes is not None else math.ceil(round(count * min_success_ratio, 9))
 
 
 def _taken_apart(target: Any, bound: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

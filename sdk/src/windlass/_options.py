@@ -22,6 +22,8 @@ from windlass._modules import caller, warn
 from windlass._resources import TPU, exceeds, is_quantity, merged_resources
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from windlass._secrets import Secret
 
 ANY = "any"
@@ -162,8 +164,8 @@ def override(
             f"{caller()}: {refused[0]} can't be overridden: the task runs in a pool of workers, and what these are like"
             " the ActorEnvironment says"
         )
-    if "timeout" in options and options["timeout"] is None:
-        options = {**options, "timeout": 0}
+    lifted = [name for name in LIMITS_OF_TIME if name in options and options[name] is None]
+    options = {**options, **dict.fromkeys(lifted, 0)}
     given = {name: value for name, value in options.items() if value is not None}
     if "task_config" in given:
         config = None if settings is None else settings.config
@@ -356,20 +358,35 @@ def _retry_on(retry_on: Any) -> list[str]:
     return names
 
 
-def _timeout(timeout: Any) -> str:
-    total = getattr(timeout, "total_seconds", None)
-    if isinstance(timeout, bool) or not (isinstance(timeout, int) or callable(total)):
-        raise ValueError(
-            f"timeout should be duration represented as either a datetime.timedelta or int seconds, not {timeout!r}"
-        )
-    from datetime import timedelta  # noqa: PLC0415  few tasks have a timeout
+def _limit_of(option: str) -> Callable[[Any], str]:
+    """The rule for an option that is a limit of time."""
 
-    from windlass._durations import duration_text  # noqa: PLC0415  as above
+    def text(limit: Any) -> str:
+        total = getattr(limit, "total_seconds", None)
+        if isinstance(limit, bool) or not (isinstance(limit, int) or callable(total)):
+            raise ValueError(
+                f"{option} should be duration represented as either a datetime.timedelta or int seconds, not {limit!r}"
+            )
+        import datetime  # noqa: PLC0415  few tasks have a limit
 
-    try:
-        return duration_text(timedelta(seconds=total() if callable(total) else timeout))
-    except ValueError:
-        raise ValueError(f"timeout takes a duration of 0 (no limit) or more, not {timeout!r}") from None
+        try:
+            return _duration(datetime.timedelta(seconds=total() if callable(total) else limit))
+        except ValueError:
+            raise ValueError(f"{option} takes a duration of 0 (no limit) or more, not {limit!r}") from None
+
+    return text
+
+
+def _duration(duration: timedelta) -> str:
+    from windlass._durations import duration_text  # noqa: PLC0415  few tasks have one
+
+    return duration_text(duration)
+
+
+def _max_memory(memory: Any) -> str:
+    if isinstance(memory, bool) or not isinstance(memory, str | int) or not is_quantity(str(memory)):
+        raise ValueError(f"max_memory takes an amount of memory such as '8Gi', as Resources(mem=…), not {memory!r}")
+    return str(memory)
 
 
 # ---- rules: the cache -----------------------------------------------------------------------------------------------
@@ -418,6 +435,8 @@ def _cache_fields(task: Any, cache: Any, version: Any, serialize: Any, ignored: 
     fields: dict[str, Any] = {"version": cache.version or _computed_version(task, cache, function)}
     if cache.serialize:
         fields["serialize"] = True
+    if cache.expires_after is not None:
+        fields["expiresAfter"] = _duration(cache.expires_after)
     names = list(cache.get_ignored_inputs())
     unknown = [name for name in names if name not in inputs]
     if unknown:
@@ -453,7 +472,9 @@ def _node_cache(cache: Any, version: Any, serialize: Any) -> NeedsCurrent:
         fields = {field: value for field, value in (current.get("cache") or {}).items() if field != "enabled"}
         if cache is not None and cache is not True:
             ignored = list(cache.get_ignored_inputs())
+            expires = None if cache.expires_after is None else _duration(cache.expires_after)
             fields = {"version": cache.version, "serialize": cache.serialize or None, "ignoredInputs": ignored or None}
+            fields["expiresAfter"] = expires
         fields["version"] = version or fields.get("version")
         if not fields["version"]:
             raise ValueError(f"{caller()}: must specify cache version when overriding, where the task itself has none")
@@ -540,7 +561,10 @@ _SHARED = (
     Rule("annotations", ("annotations",), _annotations),
     Rule("retries", ("retries",), _retries),
     Rule("retryOn", ("retry_on",), _retry_on),
-    Rule("timeout", ("timeout",), _timeout),
+    Rule("timeout", ("timeout",), _limit_of("timeout")),
+    Rule("queueTimeout", ("queue_timeout",), _limit_of("queue_timeout")),
+    Rule("pendingTimeout", ("pending_timeout",), _limit_of("pending_timeout")),
+    Rule("maxMemory", ("max_memory",), _max_memory),
 )
 TASK_RULES = (
     *_SHARED,
@@ -587,11 +611,16 @@ NODE_OPTIONS = (
 )
 """All of `with_overrides`."""
 
+LIMITS_OF_TIME = ("timeout", "queue_timeout", "pending_timeout")
+"""Those of which `with_overrides` takes None as 0: it lifts the task's own limit."""
+
 DEFAULTS: dict[str, Any] = {
     "cache": False,
     "retries": 0,
     "deprecated": "",
     "timeout": 0,
+    "queue_timeout": 0,
+    "pending_timeout": 0,
     "execution_mode": ExecutionBehavior.DEFAULT,
     "pickle_untyped": False,
     "shared_memory": False,

@@ -20,8 +20,6 @@ Range = tuple[Amount, Amount]
 _QUANTITY = re.compile(r"\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?\Z")
 GPU, TPU = "nvidia.com/gpu", "google.com/tpu"
 _KUBERNETES_NAMES = {"cpu": "cpu", "mem": "memory", "gpu": GPU, "ephemeral_storage": "ephemeral-storage"}
-_POWERS = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
-_POWERS |= {"E": 1e18, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60}
 
 
 class Resources:
@@ -140,14 +138,9 @@ def exceeds(one: str, other: str) -> bool:
     >>> exceeds("1Gi", "1G"), exceeds("500m", "0.5")
     (True, False)
     """
-    return _size(one) > _size(other) * (1 + 1e-9)
+    from windlass_api import quantities  # noqa: PLC0415  who has one amount has nothing to compare
 
-
-def _size(quantity: str) -> float:
-    parts = _QUANTITY.match(quantity)
-    assert parts is not None, quantity
-    suffix = parts[3] or ""
-    return float(parts[1]) * (_POWERS[suffix] if suffix in _POWERS else float(f"1{suffix}"))
+    return quantities.exceeds(one, other)
 
 
 def _side(resources: Resources, side: int, gpu_name: str) -> dict[str, str]:

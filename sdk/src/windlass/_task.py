@@ -195,6 +195,9 @@ def task(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
     retry_on: RetryOn | None = None,
+    queue_timeout: datetime.timedelta | int = 0,
+    pending_timeout: datetime.timedelta | int = 0,
+    max_memory: str | int | None = None,
     cache_version: str | None = None,
     cache_serialize: bool | None = None,
     cache_ignore_input_vars: tuple[str, ...] | None = None,
@@ -231,6 +234,9 @@ def task(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
     retry_on: RetryOn | None = None,
+    queue_timeout: datetime.timedelta | int = 0,
+    pending_timeout: datetime.timedelta | int = 0,
+    max_memory: str | int | None = None,
     **kwargs: Any,
 ) -> Any:
     """Makes a task of a function. With or without parentheses.
@@ -269,6 +275,9 @@ def task(
         labels: labels of its pod.
         annotations: annotations of its pod.
         retry_on: which exceptions may be tried again besides FlyteRecoverableException: classes, names, or "any".
+        queue_timeout: how long an attempt may wait for its pod to be made. 0: no limit.
+        pending_timeout: how long its pod may wait until it runs, for a node, an image or a volume. 0: no limit.
+        max_memory: an attempt that ran out of memory is followed by one with twice as much, up to this ("8Gi").
         kwargs: the older spelling of `cache`: cache_version, cache_serialize, cache_ignore_input_vars.
 
     Raises:

@@ -9,7 +9,11 @@ this file stays empty so that nobody pays for what they don't use:
     types         type expressions (`list[int]`), values against them
     durations     `90s`, `1h30m`
     cron          when a schedule's expression comes true
+    quantities    `500m`, `1.5Gi`
     refs          `$ref` and `$literal` inside values
+    references    the files, tables and pickles inside a value
+    cache_key     what a result is found by, and why one was not found
+    maps          how many elements of a map have to succeed
     artifacts     what Artifacts are called, and the labels they are found by
     cel           the expressions of `when`
     graph         who waits for whom

@@ -21,6 +21,7 @@ STALLED = "Stalled"
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
 FINISHED = "Finished"
+SUSPENDED = "Suspended"
 
 TRUE = "True"
 FALSE = "False"

@@ -277,7 +277,10 @@ def _execution_findings(spec: Mapping[str, Any], find: validation.Find) -> list[
     interface = definition_interface(kind, reference["name"], reference.get("version"), find)
     if interface is None:
         return [Finding(f"spec.{field}", NOT_FOUND[kind], not_found(kind, reference))]
-    return validation.complete_inputs(interface.inputs, spec.get("inputs"))[1]
+    return [
+        *validation.complete_inputs(interface.inputs, spec.get("inputs"))[1],
+        *validation.memory_findings(spec.get("overrides") or {}, "spec.overrides"),
+    ]
 
 
 _RULES: dict[str, Callable[[Mapping[str, Any], validation.Find], list[Finding]]] = {

@@ -35,10 +35,17 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_EXECUTION = f"{GROUP}/execution"
 LABEL_NODE = f"{GROUP}/node"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_ELEMENT = f"{GROUP}/element"  # of a map, by number
+LABEL_PARENT = f"{GROUP}/parent"  # on an Execution: the one that a node of started it
+LABEL_PLAN = f"{GROUP}/launchplan"  # on an Execution: the LaunchPlan that it is a run of
+LABEL_TASK = f"{GROUP}/cached-task"  # on a CacheEntry: the Task whose result it is
 LABEL_VERSION = f"{GROUP}/version"
 LABEL_DEFINITION = f"{GROUP}/definition"  # on a ControllerRevision: the Task or Workflow whose spec it keeps
 LABEL_ROLE = f"{GROUP}/role"  # on other objects of the operator's: what they are for, e.g. `closure`
 ANNOTATION_TASK = f"{GROUP}/task"  # on a pod: the Task's name, which may be longer than a label's value
+ANNOTATION_NODE = f"{GROUP}/node-path"  # on a child: the node's whole id, where the label has a hash in its place
+ANNOTATION_CLOSURE = f"{GROUP}/closure"  # on a child: what its Execution was pinned to when it was started
+ANNOTATION_DEPTH = f"{GROUP}/depth"  # on an Execution: how many Executions it is below the one that a person started
 
 FIELD_MANAGER = "windlass-operator"
 SDK_FIELD_MANAGER = "windlass-sdk"
@@ -50,6 +57,7 @@ MAX_DERIVED_NAME = 200  # of a definition's name, so that names derived from it 
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _LOOKS_HASHED = re.compile(r"-[0-9a-f]{6}\Z")
+_LOOKS_LIKE_A_HASHED_GATE = re.compile(r"-[0-9a-f]{10}\Z")
 _NOT_IN_LABEL = re.compile(r"[^-a-z0-9]+")
 _NOT_IN_LABEL_VALUE = re.compile(r"[^-_.A-Za-z0-9]+")
 
@@ -98,18 +106,58 @@ def kubernetes_name(python_name: str) -> str:
     return f"{_cut(readable, MAX_DERIVED_NAME - 7)}-{_digest(python_name.encode('utf-8', 'surrogatepass'))[:6]}"
 
 
-def pod_name(execution: str, node: str, attempt: int) -> str:
-    """The pod of an attempt: ``wc-x1-n0-0``.
+def pod_name(execution: str, node: str, attempt: int, element: int | None = None) -> str:
+    """The pod of an attempt: ``wc-x1-n0-0``; of an attempt of a map's element: ``wc-x1-n0-17-0-`` and a hash.
 
     Ten hex digits are added where the plain name would be too long for a DNS label, or could be another's as well:
-    a dash in a node id could belong to the execution's name, and a dot has no place in a pod's host name.
+    a dash in a node id could belong to the execution's name, a dot has no place in a pod's host name, and an element
+    could be taken for an attempt.
     """
     plain = f"{execution}-{node}-{attempt}"
-    if "-" not in node and len(plain) <= MAX_LABEL and _DNS_LABEL.match(plain):
+    if element is None and "-" not in node and len(plain) <= MAX_LABEL and _DNS_LABEL.match(plain):
         return plain
-    digest = content_hash([execution, node, attempt])[:10]
-    tail = f"-{attempt}-{digest}"
+    which = [attempt] if element is None else [element, attempt]
+    digest = content_hash([execution, node, *which])[:10]
+    tail = "".join(f"-{part}" for part in (*which, digest))
     return _cut(f"{execution}-{node}".replace(".", "-"), MAX_LABEL - len(tail)) + tail
+
+
+def child_name(execution: str, node: str, attempt: int, element: int | None = None) -> str:
+    """The child Execution of an attempt. It is called what the attempt's pod would be, by the same rules."""
+    return pod_name(execution, node, attempt, element)
+
+
+def signal_name(execution: str, gate: str) -> str:
+    """The Signal which asks a gate's question: ``wc-x1.approve-model``.
+
+    People type it, so it is the gate's own name where that is a DNS label; any other is made readable and hashed.
+    """
+    if is_dns_label(gate) and not _LOOKS_LIKE_A_HASHED_GATE.search(gate):
+        return f"{execution}.{gate}"
+    readable = _cut(_NOT_IN_LABEL.sub("-", gate.lower()).strip("-"), MAX_LABEL - 11) or "x"
+    return f"{execution}.{readable}-{content_hash([gate])[:10]}"
+
+
+def segment_name(execution: str, node: str, number: int) -> str:
+    """The ConfigMap with a part of the results of a map's elements: ``wc-x1-n0-elements-0``.
+
+    Hashed where the plain name would be too long, or where a dash in the node's id could belong to the execution's.
+    """
+    plain = f"{execution}-{node}-elements-{number}"
+    if "-" not in node and len(plain) <= MAX_NAME:
+        return plain
+    tail = f"-elements-{number}-{content_hash([execution, node, number])[:10]}"
+    return _cut(f"{execution}-{node}", MAX_NAME - len(tail)) + tail
+
+
+def cache_name(digest: str) -> str:
+    """The CacheEntry of a key, and the Lease of whoever computes its result while others wait."""
+    return f"cache-{digest}"
+
+
+def dynamic_version(hash: str) -> str:  # noqa: A002  the word the callers use
+    """The version under which a workflow that a dynamic task made is kept."""
+    return f"dyn-{hash}"
 
 
 def revision_name(kind: str, name: str, hash: str) -> str:  # noqa: A002  the word the callers use

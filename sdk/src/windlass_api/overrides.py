@@ -1,10 +1,10 @@
 """Overrides: what a later layer may change about how a task runs, and the one merge.
 
-Layers are, from the first to the last: the workflow's `defaults`, the Task, the workflow's node. A field which a layer
-does not set (or sets to null) is inherited. Where the author chooses the keys, values are merged key by key: `env`,
-`labels`, `annotations`, and the names in `resources.requests` and `resources.limits`. Everything else is one value and
-is replaced whole: `cache: {enabled: false}` leaves nothing of an earlier `cache`, and an `accelerator` never gets the
-partition of another.
+Layers are, from the first to the last: the workflow's `defaults`, the Task, the workflow's node, the Execution. A field
+which a layer does not set (or sets to null) is inherited. Where the author chooses the keys, values are merged key by
+key: `env`, `labels`, `annotations`, and the names in `resources.requests` and `resources.limits`. Everything else is
+one value and is replaced whole: `cache: {enabled: false}` leaves nothing of an earlier `cache`, and an `accelerator`
+never gets the partition of another.
 
 Local runs, the renderer and the operator all call `effective`, so that they can't differ.
 """
@@ -29,7 +29,17 @@ POD_FIELDS = (
 )
 """The fields about the pod. Where a pool of workers runs a task, they are the pool's."""
 
-OVERRIDE_FIELDS = (*POD_FIELDS, "retries", "retryOn", "timeout", "cache", "deck")
+OVERRIDE_FIELDS = (
+    *POD_FIELDS,
+    "retries",
+    "retryOn",
+    "timeout",
+    "queueTimeout",
+    "pendingTimeout",
+    "maxMemory",
+    "cache",
+    "deck",
+)
 
 _MERGED = {"env": 1, "labels": 1, "annotations": 1, "resources": 2}
 """The fields that are merged key by key, and so many levels deep."""

@@ -48,6 +48,28 @@ def test_hashes_and_derived_names_are_pinned_for_they_live_in_clusters() -> None
     assert names.code_name("ab12") == "code-ab12"
     assert names.pinned_code_name("code-ab12") == "pinned-code-ab12"
     assert names.value_name("wc-x1", "ab12") == "wc-x1-value-ab12"
+    assert names.pod_name("wc-x1", "n0", 0, 17) == "wc-x1-n0-17-0-c968c37b80"
+    assert names.child_name("wc-x1", "n2", 0) == "wc-x1-n2-0"
+    assert names.child_name("wc-x1", "n2.n0", 0) == "wc-x1-n2-n0-0-41471dddb2"
+    assert names.segment_name("wc-x1", "n2.n0", 3) == "wc-x1-n2.n0-elements-3"
+    assert names.segment_name("wc-x1", "n-2", 3) == "wc-x1-n-2-elements-3-c557417e6d"
+    assert names.cache_name("ab12") == "cache-ab12"
+    assert names.dynamic_version("ab12") == "dyn-ab12"
+
+
+@pytest.mark.parametrize(
+    ("gate", "name"),
+    [
+        ("rate", "wc-x1.rate"),
+        ("approve-model", "wc-x1.approve-model"),
+        ("approve_model", "wc-x1.approve-model-324059e162"),
+        ("Is this right?", "wc-x1.is-this-right-22cb98f42c"),
+        ("model-0123456789", "wc-x1.model-0123456789-4b051c938e"),
+        ("…", "wc-x1.x-0dd1797a03"),
+    ],
+)
+def test_a_signal_is_called_as_its_gate_where_that_can_be(gate: str, name: str) -> None:
+    assert names.signal_name("wc-x1", gate) == name
 
 
 def test_what_is_not_json_has_no_hash() -> None:

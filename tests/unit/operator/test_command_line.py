@@ -29,6 +29,17 @@ from windlass_operator.settings import RuntimeDelivery, Settings
         (["run", "--nonsense"], "unrecognized arguments: --nonsense"),
         (["run", "--runtime-delivery", "pigeon"], "invalid choice: 'pigeon'"),
         (["run", "--system-retries", "few"], "invalid int value: 'few'"),
+        (["run", "--max-pods", "-1"], "'-1' is not 0 or more"),
+        (["run", "--shards", "0"], "'0' is not 1 or more"),
+        (["run", "--lease-duration", "0.5"], "'0.5' is not 1 or more"),
+        (["run", "--ttl-after-finished", "1h"], "'1h' is no number of this kind"),
+        (["run", "--oom-factor", "nan"], "'nan' is not 1 or more"),
+        (["run", "--namespace-weight", "team"], "'team' isn't NAMESPACE=WEIGHT"),
+        (["run", "--namespace-weight", "team=0"], "'team=0' isn't NAMESPACE=WEIGHT"),
+        (["run", "--interruptible-node-selector", "{"], "'{' is no JSON: "),
+        (["run", "--interruptible-node-selector", '{"a": 1}'], "is no JSON object of texts"),
+        (["run", "--interruptible-tolerations", "{}"], "'{}' is no JSON list of objects"),
+        (["run", "--identity", "Me!"], "'Me!' can't be a part of a Lease's name"),
         (["run", "--listen", "8080"], "'8080' isn't HOST:PORT"),
         (["run", "--listen", "localhost:99999"], "'localhost:99999' isn't HOST:PORT"),
         (["plan"], "required: -f/--file"),
@@ -143,6 +154,40 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
         system_retries=0,
         max_parallel_pods=7,
     )
+    flags = ["--max-pods", "9", "--max-pods-per-namespace", "3", "--namespace-weight", "a=2", "--namespace-weight=b=.5"]
+    flags += ["--oom-factor", "1.5", "--max-depth", "3", "--ttl-after-finished", "60", "--cache-ttl", "120"]
+    flags += ["--interruptible-node-selector", '{"pool": "spot"}']
+    flags += ["--interruptible-tolerations", '[{"key": "spot", "operator": "Exists"}]']
+    flags += ["--shards", "4", "--lease-duration", "3", "--lease-namespace", "sys", "--identity", "op-1"]
+    assert settings(*flags, version=version) == Settings(
+        max_pods=9,
+        max_pods_per_namespace=3,
+        namespace_weights={"a": 2.0, "b": 0.5},
+        oom_factor=1.5,
+        max_depth=3,
+        ttl_after_finished=60.0,
+        cache_ttl=120.0,
+        interruptible_node_selector={"pool": "spot"},
+        interruptible_tolerations=({"key": "spot", "operator": "Exists"},),
+        shards=4,
+        lease_duration=3.0,
+        lease_namespace="sys",
+        identity="op-1",
+    )
+
+
+def test_in_a_pod_it_shares_with_others_by_leases_unless_it_is_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = of_version("1", "35")
+    monkeypatch.setenv("POD_NAMESPACE", "sys")
+    first, second = settings(version=version), settings(version=version)
+    assert first.lease_namespace == "sys"
+    assert first.identity != second.identity, "a name is made up, another for each process"
+    monkeypatch.setenv("POD_NAME", "op-1")
+    assert settings(version=version).identity == "op-1"
+    alone = settings("--no-leases", version=version)
+    assert (alone.lease_namespace, alone.identity) == ("", "")
+    assert run._shard_keeper(alone, FakeCluster()) is None
+    assert run._shard_keeper(first, FakeCluster()) is not None
 
 
 EXECUTION = {

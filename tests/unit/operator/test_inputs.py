@@ -11,7 +11,10 @@ from hypothesis import example, given, strategies as st
 from tests.properties.api_strategies import json_values
 from tests.unit.operator.things import Body, closure, task
 from windlass_api import names, refs
-from windlass_operator.core.inputs import NodeInputs, prepare
+from windlass_operator.core.inputs import NodeInputs, set_apart
+from windlass_operator.core.observed import NodeState
+from windlass_operator.core.states import NodePhase
+from windlass_operator.core.values import InvalidInputsError, Values
 from windlass_operator.kinds.evidence import Failure
 from windlass_operator.settings import Settings
 
@@ -23,7 +26,12 @@ def prepared(inputs: Body, interface: Body | None = None, settings: Settings | N
     """The inputs of a node that reads outputs of the node `up`."""
     up = {"id": "up", "task": {"name": "u"}}
     of = closure(up, {"id": "a", "inputs": inputs}, t=task(interface or ANY), u=task())
-    return prepare(of.nodes["a"], lambda ref: refs.walk(found[ref.name], ref.path), settings or Settings())
+    nodes = {"up": NodeState(NodePhase.SUCCEEDED, outputs=found)}
+    try:
+        complete = Values("e", of, nodes, {}, {}, lambda _: None).complete(of.nodes["a"])
+    except InvalidInputsError as wrong:
+        return wrong.failure
+    return set_apart("a", complete, settings or Settings())
 
 
 def bindings(name: str) -> Body:
@@ -37,7 +45,7 @@ def test_references_are_resolved_and_defaults_filled_in() -> None:
         "z": {"type": "optional[str]", "default": None},
     }
     made = prepared({"x": [{"$ref": "nodes.up.outputs.n"}, 2]}, interface, n=1)
-    assert made == NodeInputs({"x": [1, 2], "y": 7, "z": None}, {})
+    assert (made.document, made.large) == ({"x": [1, 2], "y": 7, "z": None}, {})
 
 
 @given(json_values)
@@ -66,9 +74,10 @@ def test_a_large_value_stands_beside_and_is_named_by_its_content() -> None:
     small, large = Settings(inline_value_limit=100), "x" * 99
     made = prepared({**bindings("v"), "y": 1}, settings=small, v=large)
     data = b'"' + large.encode() + b'"'
-    assert made == NodeInputs({"x": {"$value": names.content_hash(data)}, "y": 1}, {names.content_hash(data): data})
+    digest = names.content_hash(data)
+    assert made == NodeInputs({"x": {"$value": digest}, "y": 1}, {digest: data}, size=len("1"))
     fits = prepared(bindings("v"), settings=small, v="x" * 98)
-    assert fits == NodeInputs({"x": "x" * 98, "y": None}, {})
+    assert fits == NodeInputs({"x": "x" * 98, "y": None}, {}, size=100 + len("null"))
 
 
 def test_a_large_value_is_not_escaped_since_it_is_read_as_it_is() -> None:
@@ -89,7 +98,7 @@ def test_one_value_for_two_inputs_travels_once() -> None:
     [
         (bindings("v.deep"), Settings(), {"v": {}}, "UnresolvableReference", "nodes.a.inputs: "),
         (bindings("v"), Settings(inline_value_limit=10, value_limit=1000), {"v": NOISE}, "InputsTooLarge",
-         "nodes.a.inputs.x: 4002 bytes; a value may have 1000 bytes after compression; pass less"),
+         "nodes.a.inputs.x: 4002 bytes; a value may have 1000 bytes after compression;"),
         ({**bindings("v"), "y": "z" * 40}, Settings(inline_inputs_limit=100), {"v": "z" * 60}, "InputsTooLarge",
          "nodes.a.inputs: 104 bytes; the small inputs of one node may have 100 bytes together"),
     ],
@@ -122,3 +131,15 @@ def test_inputs_are_inline_within_both_limits_and_never_beyond(x: int, y: int) -
     assert isinstance(made, NodeInputs) == (sum(inline) <= 150)
     if isinstance(made, NodeInputs):
         assert len(made.large) == len([size for size in (x, y) if size + 2 > 100])
+
+
+def test_what_elements_of_a_map_share_is_set_apart_once_and_counts_for_each() -> None:
+    limits = Settings(inline_value_limit=100, inline_inputs_limit=150)
+    shared = set_apart("a", {"s": "s" * 90, "big": "b" * 200}, limits)
+    assert isinstance(shared, NodeInputs)
+    whole = set_apart("a", {"x": 1}, limits, shared)
+    assert isinstance(whole, NodeInputs)
+    assert whole.document == {**shared.document, "x": 1}
+    assert whole.large == shared.large
+    assert isinstance(set_apart("a", {"x": "x" * 90}, limits, shared), Failure)
+    assert "x" not in shared.document

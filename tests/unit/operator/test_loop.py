@@ -13,9 +13,22 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.fake_cluster import FakeCluster, refusal
-from tests.unit.operator.things import BEGIN, NOW, Body, container, definition, ended, execution, result, task, waits
+from tests.unit.operator.things import (
+    BEGIN,
+    NOW,
+    Body,
+    container,
+    definition,
+    ended,
+    execution,
+    flow,
+    result,
+    task,
+    waits,
+)
 from windlass_api import conditions
 from windlass_operator.clients import clock
+from windlass_operator.handlers import _index_handler
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.loop import LAZY_WRITE, Reconciler
 from windlass_operator.settings import Settings
@@ -48,8 +61,11 @@ class World:
 
     def define(self, *nodes: Body, **spec: Any) -> None:
         """A Workflow `wf` of nodes which run the Task `t`."""
-        flow = {"inputs": {}, "nodes": [{"task": {"name": "t"}, **node} for node in nodes], "outputs": {}}
-        for kind, name, body in (("Task", "t", task(**spec)), ("Workflow", "wf", flow)):
+        self.know(("Task", "t", task(**spec)), ("Workflow", "wf", flow(*nodes)))
+
+    def know(self, *definitions: tuple[str, str, Body]) -> None:
+        """Definitions are made: kind, name and spec."""
+        for kind, name, body in definitions:
             made = self.cluster.put(paths.ours(kind, "ns", name).rpartition("/")[0], definition(kind, name, body))
             self.reconciler.definition_event(kind, "ADDED", made)
         self.settle()
@@ -214,6 +230,117 @@ def test_a_status_that_somebody_else_changed_is_read_again(world: World) -> None
     assert (status["phase"], status["progress"]) == ("Succeeded", "1/1")
 
 
+class Shards:
+    """What is this replica's, as a test says."""
+
+    def __init__(self) -> None:
+        self.mine, self.lost_after = True, 1_000_000
+
+    def starts(self, namespace: str, name: str) -> bool:
+        """As ``Ownership``."""
+        return self.mine
+
+    def owns(self, namespace: str, name: str) -> bool:
+        """As ``Ownership``; true for so many more questions."""
+        self.lost_after -= 1
+        return self.mine and self.lost_after >= 0
+
+
+def share(world: World) -> Shards:
+    """Have the world's operator be one of several."""
+    shards = Shards()
+    world.reconciler = Reconciler(world.cluster, Settings(), world.telemetry, shards)
+    return shards
+
+
+def rewrite(world: World, **changes: Any) -> Body:
+    """Somebody else writes the Execution."""
+    return world.cluster.put(OURS.rpartition("/")[0], {**world.get(OURS), **changes})
+
+
+def test_what_is_not_ours_is_not_worked_on_until_it_is(world: World) -> None:
+    shards = share(world)
+    shards.mine = False
+    world.define({"id": "a"})
+    assert world.run() == {}
+    assert world.cluster.requests == []
+    assert world.reconciler.live() == 0
+    shards.mine = True
+    for kind, name in (("Task", "t"), ("Workflow", "wf"), ("Execution", "e")):
+        world.reconciler.queue.wake((kind, "ns", name))
+    assert world.settle()["phase"] == "Running"
+    assert world.reconciler.live() == 1
+
+
+@pytest.mark.parametrize("questions", [0, 1, 2])
+def test_a_pass_that_loses_its_shard_writes_nothing_more(world: World, questions: int) -> None:
+    shards = share(world)
+    world.define({"id": "a"})
+    shards.lost_after = questions
+    assert world.run() == {}
+    assert world.writes() == 0
+    assert world.cluster.requests.count(("POST", paths.pods("ns"))) == (1 if questions == 2 else 0)
+    assert world.count("windlass_reconcile_errors_total", kind="Execution") == 0
+    shards.lost_after = 100
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    assert world.settle()["phase"] == "Running"
+    assert world.cluster.requests.count(("POST", paths.pods("ns"))) == 1
+
+
+def test_what_another_replica_wrote_meanwhile_is_where_it_goes_on(world: World) -> None:
+    shards = share(world)
+    world.define({"id": "a"}, {"id": "b", "dependsOn": ["a"]})
+    status = world.run()
+    shards.mine = False
+    ended = {**status["nodes"], "a": {**status["nodes"]["a"], "phase": "Succeeded", "outputs": {"o0": 1}}}
+    rewrite(world, status={**status, "nodes": ended})
+    world.hear()
+    shards.mine = True
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    assert world.settle()["progress"] == "1/2"
+    assert world.cluster.get(paths.pods("ns", "e-b-0")) is not None
+
+
+def test_a_write_that_builds_on_an_old_status_fails_and_starts_again_from_the_new_one(world: World) -> None:
+    world.define({"id": "a"}, {"id": "b"})
+    status = world.run()
+    ended = {**status["nodes"]["b"], "phase": "Succeeded", "outputs": {"o0": 9}}
+    rewrite(world, status={**status, "nodes": {**status["nodes"], "b": ended}})
+    told = world.pod("e-a-0", DONE)
+    assert told["nodes"]["b"] == ended, "what somebody else wrote is not undone"
+    assert told["phase"] == "Succeeded"
+
+
+def test_a_changed_spec_costs_a_look_and_no_progress(world: World) -> None:
+    world.define({"id": "a"})
+    world.run()
+    rewrite(world, spec={**world.get(OURS)["spec"], "ttlAfterFinished": "1h"})
+    assert world.pod("e-a-0", DONE)["phase"] == "Succeeded"
+    assert world.cluster.requests.count(("GET", OURS)) == 1
+    assert world.writes() == 3
+
+
+def test_a_status_that_arrived_although_nobody_answered_is_our_own(world: World) -> None:
+    world.define({"id": "a"}, {"id": "b", "dependsOn": ["a"]})
+    world.run()
+
+    def lost() -> Any:
+        tracked = world.reconciler.store.executions["ns", "e"]
+        assert tracked.sent is not None
+        rewrite(world, status=dict(tracked.sent))
+        return refusal(0)
+
+    world.cluster.say("PATCH", STATUS, lost)
+    world.pod("e-a-0", DONE)
+    world.hear()
+    tracked = world.reconciler.store.executions["ns", "e"]
+    before = tracked.state.nodes["b"]
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    world.settle()
+    assert tracked.state.nodes["b"] == before
+    assert world.pod("e-b-0", DONE)["phase"] == "Succeeded"
+
+
 def test_an_execution_that_is_gone_is_left_alone(world: World) -> None:
     world.define({"id": "a"})
     world.run()
@@ -292,3 +419,135 @@ def test_what_is_missing_is_waited_for_and_wakes_its_execution(world: World) -> 
     assert condition(status, "Accepted") == ("False", "WorkflowNotFound")
     world.define({"id": "a"})
     assert condition(world.settle(), "Accepted") == ("True", "Accepted")
+
+
+# People and children have news, too.
+
+SIGNAL = paths.ours("Signal", "ns", "e.go")
+
+
+def answered(world: World, **answer: Any) -> Body:
+    """Somebody answers the question of `e`. Gives the Signal."""
+    body = world.get(SIGNAL)
+    spec = {**body["spec"], "answer": answer}
+    return world.cluster.put(SIGNAL.rpartition("/")[0], {**body, "spec": spec})
+
+
+@pytest.mark.parametrize(
+    "indexed", [True, False], ids=["as kopf tells it, the index handler first", "by the event alone"]
+)
+def test_an_answer_wakes_the_run_that_waits_for_it(world: World, indexed: bool) -> None:
+    world.define({"id": "g", "waitForInput": {"name": "go", "type": "int"}}, {"id": "b", "dependsOn": ["g"]})
+    status = world.run()
+    assert status["nodes"]["g"]["reason"] == "Input"
+    body = answered(world, value=3)
+    if indexed:
+        world.loop.run_until_complete(_index_handler(world.reconciler, "Signal")(body=body))
+    world.reconciler.signal_event("MODIFIED", body)
+    status = world.settle()
+    assert status["nodes"]["g"]["outputs"] == {"o0": 3}
+    assert status["nodes"]["b"]["phase"] == "Queued"
+    assert world.get(SIGNAL)["status"]["phase"] == "Answered"
+
+
+def test_a_question_that_somebody_deleted_is_asked_again(world: World) -> None:
+    world.define({"id": "g", "waitForInput": {"name": "go", "type": "int"}})
+    world.run()
+    body = world.get(SIGNAL)
+    world.cluster.drop(SIGNAL)
+    world.reconciler.signal_event("DELETED", body)
+    world.settle()
+    assert world.get(SIGNAL)["metadata"]["uid"] != body["metadata"]["uid"]
+
+
+def test_an_answer_to_an_execution_that_had_the_name_before_counts_for_nothing(world: World) -> None:
+    world.define({"id": "g", "waitForInput": {"name": "go", "type": "int"}})
+    world.run()
+    world.reconciler.signal_event("MODIFIED", answered(world, value=3))
+    world.cluster.put(OURS.rpartition("/")[0], execution(uid="u2"))
+    status = world.hear()
+    assert status["phase"] == "Running"
+    assert "outputs" not in status["nodes"]["g"]
+
+
+CHILD = paths.ours("Execution", "ns", "e-p-0")
+
+
+@pytest.fixture
+def parent(world: World) -> World:
+    """The run `e`, which runs a launch plan."""
+    inner = flow({"id": "n0"}, outputs={"o0": {"type": "int", "from": {"$ref": "nodes.n0.outputs.o0"}}})
+    world.know(
+        ("Task", "t", task()),
+        ("Workflow", "inner", inner),
+        ("LaunchPlan", "plan", {"workflow": {"name": "inner"}}),
+        ("Workflow", "wf", flow({"id": "p", "launchPlan": {"name": "plan"}}, {"id": "z", "dependsOn": ["p"]})),
+    )
+    world.run()
+    return world
+
+
+def heard(world: World, *, indexed: bool = False) -> Body:
+    """The watch tells of the child as it is. Gives the status of the parent."""
+    body = world.get(CHILD)
+    if indexed:
+        world.loop.run_until_complete(_index_handler(world.reconciler, "Execution")(body=body))
+    world.reconciler.execution_event("MODIFIED", body)
+    return world.settle()
+
+
+@pytest.mark.parametrize(
+    "indexed", [True, False], ids=["as kopf tells it, the index handler first", "by the event alone"]
+)
+def test_a_child_execution_runs_and_its_end_wakes_its_parent(parent: World, indexed: bool) -> None:
+    heard(parent)
+    pod = paths.pods("ns", "e-p-0-n0-0")
+    assert parent.get(pod)["metadata"]["labels"]["windlass.dev/execution"] == "e-p-0"
+    parent.pod("e-p-0-n0-0", DONE)
+    assert parent.get(CHILD)["status"]["outputs"] == {"o0": 1}
+    status = heard(parent, indexed=indexed)
+    assert (status["nodes"]["p"]["phase"], status["nodes"]["z"]["phase"]) == ("Succeeded", "Queued")
+    parent.reconciler.queue.forget(("Execution", "ns", "e-p-0"))
+
+
+def test_a_child_that_was_deleted_is_made_again(parent: World) -> None:
+    body = parent.get(CHILD)
+    parent.cluster.drop(CHILD)
+    parent.reconciler.execution_event("DELETED", body)
+    status = parent.settle()
+    assert (status["nodes"]["p"]["attempt"], status["nodes"]["p"]["failures"]) == (1, {"user": 0, "system": 1})
+
+
+def test_a_cancel_reaches_a_child_and_what_it_runs(parent: World) -> None:
+    heard(parent)
+    body = parent.get(OURS)
+    spec, meta = {**body["spec"], "cancel": True}, {**body["metadata"], "generation": 2}
+    parent.cluster.put(OURS.rpartition("/")[0], {**body, "metadata": meta, "spec": spec})
+    parent.hear()
+    assert parent.get(CHILD)["spec"]["cancel"] is True
+    heard(parent)
+    assert parent.cluster.get(paths.pods("ns", "e-p-0-n0-0")) is None
+    parent.reconciler.queue.forget(("Execution", "ns", "e-p-0"))
+
+
+def test_an_execution_goes_when_its_time_is_up(world: World) -> None:
+    world.define({"id": "a"})
+    spec = {"workflow": {"name": "wf"}, "ttlAfterFinished": "60s"}
+    world.cluster.put(OURS.rpartition("/")[0], execution(spec=spec))
+    world.hear()
+    assert world.pod("e-a-0", DONE)["phase"] == "Succeeded"
+    world.time += 59
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    world.settle()
+    assert world.cluster.get(OURS) is not None
+    world.time += 1
+    world.reconciler.queue.wake(("Execution", "ns", "e"))
+    world.settle()
+    assert world.cluster.get(OURS) is None
+
+
+def test_no_event_tells_of_a_node_that_waits_for_its_turn(world: World) -> None:
+    world.define({"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "c", "dependsOn": ["b"]})
+    status = world.run()
+    assert status["nodes"]["c"]["message"] == "waits for b"
+    assert world.events == []

@@ -10,10 +10,10 @@ import pytest
 from tests.unit.operator.things import BEGIN, END, Body, container, ended, result, waits
 from windlass_api.types import MAX_VALUE_DEPTH
 from windlass_operator.kinds import kind_of
-from windlass_operator.kinds.evidence import Evidence, Failed, FailureKind, Running, Succeeded, Waiting
-from windlass_operator.kinds.python import DISRUPTIONS, PYTHON, STUCK
+from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind, Running, Succeeded, Waiting
+from windlass_operator.kinds.python import DISRUPTIONS, NOT_ADMITTED, OF_THE_POD, PYTHON, STUCK, WITHOUT_RECORD
 
-USER, SYSTEM = FailureKind.USER, FailureKind.SYSTEM
+USER, SYSTEM, OOM = FailureKind.USER, FailureKind.SYSTEM, FailureKind.OOM
 
 
 def read(**status: Any) -> Evidence:
@@ -33,8 +33,10 @@ def failure(state: Body, **status: Any) -> tuple[FailureKind, str, str, bool]:
 @pytest.mark.parametrize(
     ("code", "reason", "kind", "name", "recoverable", "says"),
     [
-        (137, "OOMKilled", USER, "OOMKilled", True, "raise the task's memory limit"),
-        (0, "OOMKilled", USER, "OOMKilled", True, "raise the task's memory limit"),
+        (137, "OOMKilled", OOM, "OOMKilled", True, "raise the task's memory limit"),
+        (0, "OOMKilled", OOM, "OOMKilled", True, "raise the task's memory limit"),
+        (137, "ContainerStatusUnknown", SYSTEM, "ContainerStatusUnknown", False, "nobody knows what became"),
+        (255, "Unknown", SYSTEM, "ContainerStatusUnknown", False, "nobody knows what became of the container"),
         (1, "StartError", USER, "CannotStart", False, "could not start (exit code 1)"),
         (1, "ContainerCannotRun", USER, "CannotStart", False, "a python3 (≥ 3.10) on its PATH?"),
         (126, "Error", USER, "CannotStart", False, "(exit code 126)"),
@@ -45,7 +47,9 @@ def failure(state: Body, **status: Any) -> tuple[FailureKind, str, str, bool]:
         (247, "Error", SYSTEM, "Killed", False, "was killed (exit code 247)"),
         (143, "Error", SYSTEM, "Terminated", False, "was told to stop (exit code 143)"),
         (1, "Error", USER, "ExitCode", True, "died with exit code 1 and left no result"),
+        (134, "Error", USER, "ExitCode", True, "died with exit code 134"),
         (139, "Error", USER, "ExitCode", True, "died with exit code 139"),
+        (255, "Error", USER, "ExitCode", True, "died with exit code 255"),
         (129, "", USER, "ExitCode", True, "died with exit code 129"),
     ],
 )
@@ -67,10 +71,48 @@ def test_a_pod_that_the_cluster_ended_is_a_system_failure(reason: str) -> None:
     assert failure(ended(0, "Completed"), reason=reason)[:3] == (SYSTEM, reason, "the cluster ended the pod")
 
 
+TOO_LITTLE = ["OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage", "OutOfnvidia.com/gpu"]
+
+
+@pytest.mark.parametrize("reason", [*sorted(NOT_ADMITTED), *TOO_LITTLE])
+def test_a_pod_that_its_node_did_not_take_is_a_system_failure(reason: str) -> None:
+    evidence = read(phase="Failed", reason=reason, message="Pod was rejected")
+    assert evidence == Failed(Failure(SYSTEM, reason, "Pod was rejected"), "")
+    restarted = failure(ended(1), reason=reason)
+    assert restarted == (SYSTEM, reason, "its node did not take the pod", False)
+
+
+@pytest.mark.parametrize("code", [1, 137, 143])
+def test_a_pod_that_exceeded_a_deadline_timed_out(code: int) -> None:
+    assert failure(ended(code), reason="DeadlineExceeded", message="Pod was active on the node longer than…") == (
+        USER, "DeadlineExceeded", "Pod was active on the node longer than…", True,
+    )  # fmt: skip
+
+
+def test_a_reason_that_nobody_knows_leaves_the_verdict_to_the_container() -> None:
+    assert failure(ended(1), reason="Curious")[:2] == (USER, "ExitCode")
+    assert failure(ended(137), reason="Curious")[:2] == (SYSTEM, "Killed")
+
+
 def test_every_reason_with_which_the_cluster_ends_pods_is_known() -> None:
     assert sorted(DISRUPTIONS) == [
         "Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated", "UnexpectedAdmissionError",
     ]  # fmt: skip
+
+
+BY_WHOM = [
+    "DeletionByPodGC", "DeletionByTaintManager", "EvictionByEvictionAPI", "PreemptionByScheduler",
+    "TerminationByKubelet",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", BY_WHOM)
+@pytest.mark.parametrize("code", [0, 1, 137, 143])
+def test_whoever_disrupted_a_pod_its_code_is_not_to_blame(reason: str, code: int) -> None:
+    target = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "by x"}
+    assert failure(ended(code), conditions=[target]) == (SYSTEM, reason, "by x", False)
+    gone = read(phase="Failed", conditions=[target])
+    assert gone == Failed(Failure(SYSTEM, reason, "by x"), "")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +254,8 @@ def test_a_container_that_cannot_start_is_stuck(reason: str, where: str) -> None
 def test_every_reason_for_being_stuck_is_known() -> None:
     assert sorted(STUCK) == [
         "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "ErrImagePull", "ImageInspectError",
-        "ImagePullBackOff", "InvalidImageName", "RegistryUnavailable", "RunContainerError", "Unschedulable",
+        "ImagePullBackOff", "InvalidImageName", "PostStartHookError", "PreCreateHookError", "PreStartHookError",
+        "RegistryUnavailable", "RunContainerError", "SignatureValidationFailed", "Unschedulable",
     ]  # fmt: skip
 
 
@@ -258,3 +301,32 @@ def test_a_task_with_an_unknown_runner_is_not_guessed_at() -> None:
     assert kind_of({"python": {}}) is PYTHON
     with pytest.raises(LookupError, match="it knows: python"):
         kind_of({"wasm": {}})
+
+
+# The tables themselves: each row can be reached, and says something.
+
+
+def test_every_row_about_a_pods_own_reason_is_reached() -> None:
+    reached = [
+        next(row for row in OF_THE_POD if row[0](reason)) for reason in ("DeadlineExceeded", "Evicted", "OutOfx")
+    ]
+    assert reached == list(OF_THE_POD)
+    assert all(text for _, _, text, _ in OF_THE_POD)
+
+
+def test_every_row_about_an_exit_is_reached() -> None:
+    ends = [
+        (137, "OOMKilled"),
+        (255, "Unknown"),
+        (127, "Error"),
+        (0, "Completed"),
+        (137, "Error"),
+        (143, "Error"),
+        (1, ""),
+    ]
+    assert [next(row for row in WITHOUT_RECORD if row[0](*end)) for end in ends] == list(WITHOUT_RECORD)
+
+
+@pytest.mark.parametrize("code", range(256))
+def test_every_exit_code_means_something(code: int) -> None:
+    assert failure(ended(code))[0] in (USER, SYSTEM)

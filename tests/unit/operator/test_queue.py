@@ -179,3 +179,20 @@ def test_a_worker_stopped_just_as_it_was_called_passes_the_call_on() -> None:
         return await asyncio.wait_for(second, 5)
 
     assert asyncio.run(scenario()) == "a"
+
+
+def test_it_is_quiet_when_no_key_that_matters_is_being_handled() -> None:
+    loop, queue = Loop(), WakeQueue[str]()
+    loop.do(lambda: queue.quiet(lambda key: True))
+    for key in ("a", "b"):
+        queue.wake(key)
+        loop.do(queue.get)
+    quiet = loop.create_task(queue.quiet(lambda key: key == "a"))
+    impatient = loop.create_task(queue.quiet(lambda key: True))
+    loop.do(lambda: queue.done("b"))
+    assert not quiet.done()
+    impatient.cancel()
+    loop.do(lambda: None)
+    loop.do(lambda: queue.done("a"))
+    assert quiet.done() and impatient.cancelled()
+    loop.close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
-from tests.unit.operator.things import NOW, closure, observed, task
-from windlass_operator.core.observed import NodeState, PodView
-from windlass_operator.core.settling import backoff, settle
+from tests.unit.operator.things import NOW, closure, flow, observed, task
+from windlass_operator.core.observed import ChildView, NodeState
+from windlass_operator.core.settling import PATIENT, PERMANENT, Target, backoff, look_again, settle
 from windlass_operator.core.states import NodePhase
 from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind, Running, Succeeded, Waiting
+from windlass_operator.kinds.python import STUCK
 from windlass_operator.settings import Settings
 
 P = NodePhase
@@ -27,12 +29,12 @@ def settled(
     """The state of a node after its attempts, from its current one on, have left this evidence."""
     of = closure({"id": "a"}, t=task(retries=retries))
     pods = tuple(
-        PodView(f"e-a-{attempt}", "a", attempt, seen, gone=gone)
+        ChildView(f"e-a-{attempt}", "a", attempt, seen, gone=gone)
         for attempt, seen in enumerate(evidence, state.attempt)
         if seen is not None
     )
     seen = observed(of, pods=pods, settings=Settings(system_retries=1))
-    return settle(of.nodes["a"], state, seen, stopping=stopping)
+    return settle(Target(of.nodes["a"], of.nodes["a"].spec), state, seen, stopping=stopping)
 
 
 @pytest.mark.parametrize(
@@ -188,3 +190,255 @@ def test_pauses_double_and_are_spread() -> None:
     pauses = [backoff(1, f"e-n{i}-1", 1.0, 300.0) for i in range(200)]
     assert min(pauses) < 0.85
     assert max(pauses) > 1.15
+
+
+# Limits of time.
+
+SINCE = "2027-01-15T08:00:00Z"
+"""NOW, as pods write it."""
+
+
+def timed(
+    evidence: Evidence, now: float = NOW, *, state: P = P.RUNNING, stopping: bool = False, **spec: Any
+) -> NodeState:
+    """The state of a node whose pod was made at NOW and says this at another time."""
+    of = closure({"id": "a"}, t=task(**spec))
+    view = ChildView("e-a-0", "a", 0, evidence, created=NOW)
+    seen = observed(of, pods=(view,), settings=Settings(system_retries=1), now=now)
+    return settle(Target(of.nodes["a"], of.nodes["a"].spec), NodeState(state), seen, stopping=stopping)
+
+
+@pytest.mark.parametrize(
+    ("after", "retries", "phase", "reason"),
+    [
+        (89, 0, P.RUNNING, ""),
+        (90, 0, P.FAILED, "TimeoutExpired"),
+        (90, 1, P.PENDING, "Retrying"),
+    ],
+    ids=["within", "expired", "expired, with a retry left"],
+)
+def test_an_attempt_has_its_timeout_from_when_it_runs(after: float, retries: int, phase: P, reason: str) -> None:
+    state = timed(Running(SINCE), NOW + after, timeout="90s", retries=retries)
+    assert (state.phase, state.reason) == (phase, reason)
+    assert state.user_failures == (phase is not P.RUNNING)
+    if phase is P.FAILED:
+        assert state.message == "the attempt ran longer than its timeout of 90s"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "spec"),
+    [
+        (Running(SINCE), {}),
+        (Running(SINCE), {"timeout": "0s"}),
+        (Running(""), {"timeout": "90s"}),
+        (Waiting(), {"timeout": "90s"}),
+        (Waiting(), {"pendingTimeout": "0s"}),
+    ],
+    ids=["no timeout", "a lifted one", "nobody knows since when", "it waits", "a lifted pendingTimeout"],
+)
+def test_without_a_limit_there_is_time_for_ever(evidence: Evidence, spec: dict[str, Any]) -> None:
+    assert timed(evidence, NOW + 1e6, **spec).phase in (P.RUNNING, P.QUEUED)
+
+
+def test_what_ended_in_time_has_ended_however_late_it_is_heard() -> None:
+    assert timed(Succeeded({"o0": 1}, ""), NOW + 1e6, timeout="90s").phase is P.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("evidence", "says"),
+    [
+        (Waiting(), "the pod did not start within its pendingTimeout of 60s"),
+        (Waiting("Unschedulable", "0/3 nodes", stuck=True), "of 60s: Unschedulable: 0/3 nodes"),
+    ],
+)
+def test_a_pod_that_does_not_start_in_time_is_the_systems_failure(evidence: Evidence, says: str) -> None:
+    assert timed(evidence, NOW + 59, state=P.QUEUED, pendingTimeout="60s").phase is P.QUEUED
+    state = timed(evidence, NOW + 60, state=P.QUEUED, pendingTimeout="60s")
+    assert (state.phase, state.system_failures) == (P.PENDING, 1)
+    assert says in state.message
+
+
+def test_while_all_is_stopping_nothing_times_out() -> None:
+    assert timed(Running(SINCE), NOW + 100, timeout="90s", stopping=True).phase is P.RUNNING
+    late = timed(Waiting(), NOW + 100, state=P.QUEUED, pendingTimeout="60s", stopping=True)
+    assert (late.phase, late.system_failures) == (P.CANCELLED, 0)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "spec", "state", "when"),
+    [
+        (Running(SINCE), {"timeout": "90s"}, P.RUNNING, NOW + 90),
+        (Waiting(), {"pendingTimeout": "60s", "timeout": "90s"}, P.QUEUED, NOW + 60),
+        (PULL, {}, P.QUEUED, NOW + 120),
+        (PULL, {"pendingTimeout": "60s"}, P.QUEUED, NOW + 60),
+        (Running(SINCE), {}, P.RUNNING, None),
+        (Waiting(), {}, P.PENDING, None),
+    ],
+    ids=["its timeout", "its pendingTimeout", "the grace of a stuck pod", "the earlier of two", "never", "no attempt"],
+)
+def test_it_is_looked_at_again_when_its_time_is_up(
+    evidence: Evidence, spec: dict[str, Any], state: P, when: float | None
+) -> None:
+    of = closure({"id": "a"}, t=task(**spec))
+    view = ChildView("e-a-0", "a", 0, evidence, created=NOW)
+    target = Target(of.nodes["a"], of.nodes["a"].spec)
+    stuck = NOW if evidence is PULL else None
+    assert look_again(target, NodeState(state, stuck_since=stuck), observed(of, pods=(view,))) == when
+
+
+# Memory.
+
+OOM = Failure(FailureKind.OOM, "OOMKilled", "too little", recoverable=True)
+GROWS: dict[str, Any] = {"resources": {"limits": {"memory": "1Gi"}}, "maxMemory": "3Gi"}
+
+
+def out_of_memory(times: int, **spec: Any) -> NodeState:
+    of = closure({"id": "a"}, t=task(**spec))
+    pods = tuple(ChildView(f"e-a-{n}", "a", n, Failed(OOM, "")) for n in range(times))
+    return settle(
+        Target(of.nodes["a"], of.nodes["a"].spec), NodeState(P.RUNNING), observed(of, pods=pods), stopping=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "spec", "oom", "user", "phase"),
+    [
+        (1, GROWS, 1, 0, P.PENDING),
+        (2, GROWS, 2, 0, P.PENDING),
+        (3, GROWS, 2, 1, P.FAILED),
+        (3, {**GROWS, "retries": 1}, 2, 1, P.PENDING),
+        (4, {**GROWS, "retries": 1}, 2, 2, P.FAILED),
+        (1, {"resources": GROWS["resources"]}, 0, 1, P.FAILED),
+        (1, {"resources": GROWS["resources"], "retries": 1}, 0, 1, P.PENDING),
+        (1, {"maxMemory": "3Gi"}, 0, 1, P.FAILED),
+        (1, {**GROWS, "maxMemory": "1Gi"}, 0, 1, P.FAILED),
+    ],
+    ids=[
+        "it grows", "and grows up to the cap", "at the cap it is the user's failure", "which has its own retries",
+        "and no more", "without a cap: the user's", "with a retry", "without a size nothing grows", "no room below it",
+    ],
+)  # fmt: skip
+def test_running_out_of_memory_is_paid_by_growing_then_by_the_users_retries(
+    times: int, spec: dict[str, Any], oom: int, user: int, phase: P
+) -> None:
+    state = out_of_memory(times, **spec)
+    assert (state.oom_failures, state.user_failures, state.system_failures, state.phase) == (oom, user, 0, phase)
+
+
+# Child Executions.
+
+INNER = {"inner": flow({"id": "n0"}, outputs={"o0": {"type": "int", "from": {"$ref": "nodes.n0.outputs.o0"}}})}
+CALLS = closure(
+    {"id": "p", "launchPlan": {"name": "plan"}}, plans={"plan": {"workflow": {"name": "inner"}}}, flows=INNER
+)
+
+
+def child(evidence: Evidence | None, before: P = P.RUNNING, *, stopping: bool = False, gone: bool = False) -> NodeState:
+    views = () if evidence is None else (ChildView("e-p-0", "p", 0, evidence, gone=gone),)
+    seen = observed(CALLS, executions=views, settings=Settings(system_retries=1))
+    target = Target(CALLS.nodes["p"], CALLS.nodes["p"].spec)
+    return settle(target, NodeState(before, execution="e-p-0"), seen, stopping=stopping)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "phase", "reason"),
+    [
+        (Waiting(), P.QUEUED, ""),
+        (Waiting("TaskNotFound", "no t", stuck=True, times_out=False), P.QUEUED, "TaskNotFound"),
+        (Running(SINCE), P.RUNNING, ""),
+        (Succeeded({"o0": 1}, ""), P.SUCCEEDED, ""),
+        (Succeeded({}, ""), P.FAILED, "MissingOutput"),
+        (Failed(USER, ""), P.FAILED, "USER:RuntimeError"),
+        (None, P.PENDING, "Retrying"),
+    ],
+)
+def test_a_child_execution_is_read_like_a_pod(evidence: Evidence | None, phase: P, reason: str) -> None:
+    state = child(evidence)
+    assert (state.phase, state.reason) == (phase, reason)
+
+
+def test_a_child_execution_that_waits_for_what_is_missing_has_all_the_time() -> None:
+    waits = Waiting("TaskNotFound", "no t", stuck=True, times_out=False)
+    seen = observed(CALLS, executions=(ChildView("e-p-0", "p", 0, waits),))
+    target = Target(CALLS.nodes["p"], CALLS.nodes["p"].spec)
+    assert settle(target, NodeState(P.QUEUED, stuck_since=0.0), seen, stopping=False).phase is P.QUEUED
+
+
+def test_a_child_execution_that_was_deleted_is_lost_and_made_again_as_another_attempt() -> None:
+    state = child(Running(SINCE), gone=True)
+    assert (state.phase, state.attempt, state.system_failures, state.execution) == (P.PENDING, 1, 1, "")
+    assert "ExecutionLost" in state.message
+    assert child(Succeeded({"o0": 1}, ""), gone=True).phase is P.SUCCEEDED
+
+
+def test_a_child_execution_that_was_told_to_stop_is_cancelled_when_it_has() -> None:
+    stopped = Failed(Failure(FailureKind.USER, "Cancelled", "the child execution was cancelled"), "")
+    assert child(Running(SINCE), stopping=True).phase is P.RUNNING
+    assert child(stopped, stopping=True).phase is P.CANCELLED
+
+
+# Dynamic tasks: first a pod, then the workflow that it gave.
+
+GAVE = Succeeded({}, "", workflow={"nodes": []})
+
+
+def dynamic(*, execution: Evidence | None, stopping: bool = False, gone: bool = False) -> NodeState:
+    of = closure({"id": "a"}, t=task(python={"entrypoint": "m:f", "dynamic": True}))
+    views = () if execution is None else (ChildView("e-a-0", "a", 0, execution, gone=gone),)
+    seen = observed(of, pods=(ChildView("e-a-0", "a", 0, GAVE),), executions=views)
+    return settle(Target(of.nodes["a"], of.nodes["a"].spec), NodeState(P.RUNNING), seen, stopping=stopping)
+
+
+@pytest.mark.parametrize(
+    ("execution", "phase", "reason"),
+    [
+        (None, P.RUNNING, "Expanding"),
+        (Running(SINCE), P.RUNNING, ""),
+        (Succeeded({"o0": 4}, ""), P.SUCCEEDED, ""),
+        (Failed(USER, ""), P.FAILED, "USER:RuntimeError"),
+    ],
+)
+def test_what_a_dynamic_task_gave_decides_in_its_place(execution: Evidence | None, phase: P, reason: str) -> None:
+    state = dynamic(execution=execution)
+    assert (state.phase, state.reason) == (phase, reason)
+
+
+def test_a_workflow_that_a_dynamic_task_gave_is_not_begun_while_all_is_stopping() -> None:
+    assert dynamic(execution=None, stopping=True).phase is P.CANCELLED
+
+
+def test_a_child_of_a_dynamic_task_that_was_deleted_is_told_as_such() -> None:
+    assert "ExecutionLost" in dynamic(execution=Running(SINCE), gone=True).message
+
+
+def test_a_dynamic_task_may_give_plain_outputs_as_well() -> None:
+    of = closure({"id": "a"}, t=task(python={"entrypoint": "m:f", "dynamic": True}))
+    seen = observed(of, pods=(ChildView("e-a-0", "a", 0, Succeeded({"o0": 1}, "")),))
+    assert settle(Target(of.nodes["a"], of.nodes["a"].spec), NodeState(P.RUNNING), seen, stopping=False).outputs == {
+        "o0": 1
+    }
+
+
+# The tables of what waiting can cure.
+
+
+@pytest.mark.parametrize("reason", sorted(PERMANENT))
+def test_what_no_waiting_can_cure_fails_at_once(reason: str) -> None:
+    assert settled(NodeState(P.QUEUED), Waiting(reason, "m", stuck=True)).phase is P.FAILED
+
+
+@pytest.mark.parametrize("reason", sorted(PATIENT))
+def test_what_may_end_by_itself_is_waited_for(reason: str) -> None:
+    assert settled(NodeState(P.QUEUED, stuck_since=0.0), Waiting(reason, "m", stuck=True)).phase is P.QUEUED
+
+
+@pytest.mark.parametrize("reason", sorted(STUCK - PERMANENT - PATIENT))
+def test_all_else_has_its_grace_and_is_nobodys_retry(reason: str) -> None:
+    assert settled(NodeState(P.QUEUED, stuck_since=NOW - 119), Waiting(reason, "m", stuck=True)).phase is P.QUEUED
+    state = settled(NodeState(P.QUEUED, stuck_since=NOW - 120), Waiting(reason, "m", stuck=True), retries=3)
+    assert (state.phase, state.reason, state.user_failures) == (P.FAILED, reason, 1)
+
+
+def test_the_tables_of_patience_speak_of_reasons_that_are_read() -> None:
+    assert PERMANENT | PATIENT < STUCK
+    assert not PERMANENT & PATIENT

@@ -14,7 +14,7 @@ from hypothesis import example, given, strategies as st
 
 from tests.unit.operator.things import NOW, Body, closure, observed
 from windlass_api import conditions
-from windlass_operator.core.observed import ExecutionError, ExecutionState, NodeState, PodView
+from windlass_operator.core.observed import ChildView, ExecutionError, ExecutionState, NodeState
 from windlass_operator.core.plan_execution import stuck
 from windlass_operator.core.states import ExecutionPhase, NodePhase
 from windlass_operator.core.status import is_urgent, over_before_start, patch, render, shorten, waiting
@@ -287,6 +287,6 @@ STUCK = Waiting("ImagePullBackOff", "no such image", stuck=True)
 def test_an_execution_is_stuck_when_somebody_should_look(
     node: NodeState, evidence: Waiting | Running | None, expected: tuple[str, str, str] | None
 ) -> None:
-    pods = (PodView("e-a-0", "a", 0, evidence),) if evidence is not None else ()
+    pods = (ChildView("e-a-0", "a", 0, evidence),) if evidence is not None else ()
     of = closure({"id": "a"})
     assert stuck(observed(of, pods=pods), ExecutionState(nodes={"a": node})) == expected

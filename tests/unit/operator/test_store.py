@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.operator.things import BEGIN, Body, closure, container, definition, ended, execution, pod, result, task
 from windlass_api import names
+from windlass_operator.core.observed import Place
 from windlass_operator.kinds.evidence import Running, Succeeded, Waiting
 from windlass_operator.reconcile.store import ClosureRecord, Store
 
@@ -26,7 +27,7 @@ def store_with(*pods: Body) -> Store:
 
 
 def view(store: Store, attempt: int = 0, owner: str = "u1") -> Any:
-    return store.views("ns", "e", owner).get(("a", attempt))
+    return store.views("ns", "e", owner).get(Place("a", attempt))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_list_at_the_very_version_of_a_pod_that_it_lacks_tells_that_it_is_gone
 def test_pods_of_a_deleted_execution_of_the_same_name_are_not_seen() -> None:
     store = store_with(pod(owner="u0", uid="old"))
     assert store.views("ns", "e", "u1") == {}
-    assert list(store.views("ns", "e", "u0")) == [("a", 0)]
+    assert list(store.views("ns", "e", "u0")) == [Place("a", 0)]
 
 
 def test_a_pod_on_its_way_out_is_marked_so_that_it_is_not_deleted_twice() -> None:

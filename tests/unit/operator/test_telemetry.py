@@ -147,15 +147,18 @@ def test_ends_passes_and_handovers_are_counted_and_timed(told: Told) -> None:
 def test_gauges_are_read_when_they_are_scraped(told: Told) -> None:
     depth = 1.0
     told.telemetry.gauges(lambda: depth, lambda: 2.0, lambda: 3.0)
+    told.telemetry.gauges_of_sharing(lambda: 4.0, lambda: 5.0)
     depth = 7.0
     text = told.telemetry.exposition().decode()
     assert "windlass_queue_depth 7.0" in text
     assert "windlass_executions_live 2.0" in text
+    assert "windlass_shards_held 4.0" in text
+    assert "windlass_capacity_waiting 5.0" in text
     assert 'windlass_watch_age_seconds{stream="pods"} 3.0' in text
 
 
 names = st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,12}[a-z0-9])?", fullmatch=True)
-RESOURCES = {"pods", "configmaps", "events", "controllerrevisions", *map(plural, KINDS)}
+RESOURCES = {"pods", "leases", "configmaps", "events", "controllerrevisions", *map(plural, KINDS)}
 KNOWN = RESOURCES | {f"{one}/status" for one in RESOURCES}
 
 
@@ -169,6 +172,7 @@ def test_a_resource_is_never_the_name_of_an_object(namespace: str, name: str) ->
         paths.config_maps(namespace), paths.config_maps(namespace, name),
         paths.revisions(namespace), paths.revisions(namespace, name),
         paths.events(namespace), "/api/v1/pods",
+        paths.leases(namespace), paths.leases(namespace, name),
     ]  # fmt: skip
     told = Told()
     for path in asked:

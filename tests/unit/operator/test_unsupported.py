@@ -15,6 +15,7 @@ from windlass_api.names import API_VERSION
 from windlass_api.overrides import OVERRIDE_FIELDS
 from windlass_api.v1alpha1.execution import ExecutionSpec
 from windlass_api.v1alpha1.kinds import KINDS
+from windlass_api.v1alpha1.launch_plan import LaunchPlanSpec
 from windlass_api.v1alpha1.meta import Model, Output, Parameter
 from windlass_api.v1alpha1.task import Python, TaskSpec
 from windlass_api.v1alpha1.workflow import Node, WorkflowInput, WorkflowOutput, WorkflowSpec
@@ -26,35 +27,30 @@ from windlass_operator.manifests.pod import PodAsk, build
 
 SECRETS = [{"group": "db", "key": "password"}]
 VALUES: dict[str, Any] = {
-    "launchPlan": {"name": "plan"},
-    "failurePolicy": "FailAfterExecutableNodesComplete",
-    "onFailure": {"id": "fn0", "task": {"name": "t"}},
-    "workflow": {"name": "inner"},
-    "select": [{"outputs": {"o0": 1}}],
-    "approve": {"name": "go"},
-    "waitForInput": {"name": "n", "type": "int"},
-    "sleep": {"duration": "1s"},
-    "map": {"over": ["x"]},
+    "schedule": {"cron": "0 7 * * *"},
+    "trigger": {"artifact": {"name": "data"}},
+    "notifications": [{"phases": ["Failed"], "email": {"recipients": ["a@example.com"]}}],
+    "concurrency": {"max": 1, "behavior": "Skip"},
+    "rawOutputPrefix": "s3://bucket/here",
     "container": {"command": ["true"]},
     "actor": {"name": "pool"},
-    "python.dynamic": True,
     "artifact": {"name": "data"},
     "accelerator": {"device": "nvidia-tesla-t4"},
     "sharedMemory": {},
     "secrets": SECRETS,
-    "interruptible": True,
     "podTemplate": {"spec": {"hostname": "x"}},
     "podTemplateName": "base",
     "labels": {"team": "data"},
     "annotations": {"note": "x"},
-    "timeout": "90s",
-    "cache": {"version": "1"},
     "deck": {"enabled": True},
 }
 """A value for each field of the table that asks for something."""
 
 DOUBLE = task({"x": {"type": "int"}})
 ONE_TASK: Body = {"task": {"name": "t"}, "inputs": {"x": 1}}
+BY_PLAN: Body = {"launchPlan": {"name": "p"}}
+INSIDE: Body = {"id": "w", "workflow": {"name": "inner"}}
+PLAN: Body = {"workflow": {"name": "wf"}}
 NODE: Body = {"id": "a", "task": {"name": "t"}, "inputs": {"x": 1}}
 
 
@@ -64,9 +60,15 @@ def put(spec: Body, field: str, value: Any) -> Body:
     return {**spec, head: put(spec.get(head, {}), rest, value) if rest else value}
 
 
-def tried(tasks: Mapping[str, Body] | None = None, spec: Body | None = None, **workflow: Any) -> Verdict:
+def tried(
+    tasks: Mapping[str, Body] | None = None, spec: Body | None = None, plan: Body | None = None, **workflow: Any
+) -> Verdict:
     """What becomes of an Execution of a workflow of one node, unless something else is asked for."""
-    known = {"Task": {"t": DOUBLE, **(tasks or {})}, "Workflow": {"wf": {"nodes": [NODE], **workflow}}}
+    known = {
+        "Task": {"t": DOUBLE, **(tasks or {})},
+        "Workflow": {"wf": {"nodes": [NODE], **workflow}},
+        "LaunchPlan": {"p": {"workflow": {"name": "wf"}, **(plan or {})}},
+    }
 
     def find(kind: str, name: str, version: str | None) -> Body | None:
         return known.get(kind, {}).get(name) if version is None else None
@@ -75,14 +77,7 @@ def tried(tasks: Mapping[str, Body] | None = None, spec: Body | None = None, **w
 
 
 WAYS: dict[str, list[tuple[str, Callable[[Row, Any], Verdict]]]] = {
-    "execution": [("spec.{}", lambda row, value: tried(spec={row.field: value}))],
-    "workflow": [("Workflow wf: spec.{}", lambda row, value: tried(**{row.field: value}))],
-    "node": [
-        (
-            "Workflow wf: spec.nodes[0].{}",
-            lambda row, value: tried(nodes=[{**(NODE if row.field == "map" else {"id": "a"}), row.field: value}]),
-        )
-    ],
+    "run": [("LaunchPlan p: spec.{}", lambda row, value: tried(spec=BY_PLAN, plan={row.field: value}))],
     "task": [
         ("Workflow wf: Task t: spec.{}", lambda row, value: tried({"t": put(DOUBLE, row.field, value)})),
         (
@@ -111,11 +106,15 @@ WAYS: dict[str, list[tuple[str, Callable[[Row, Any], Verdict]]]] = {
             lambda row, value: tried(nodes=[{**NODE, "overrides": {row.field: value}}]),
         ),
         ("Workflow wf: Task t: spec.{}", lambda row, value: tried({"t": {**DOUBLE, row.field: value}})),
+        (
+            "spec.overrides.{}",
+            lambda row, value: tried(spec={"workflow": {"name": "wf"}, "overrides": {row.field: value}}),
+        ),
     ],
 }
 """Per place of the table: the path that is told, and an Execution that needs the field there."""
 
-CASES = [(row, path, attempt) for row in ROWS if row.where != "kind" for path, attempt in WAYS[row.where]]
+CASES = [(row, path, attempt) for row in ROWS if row.where not in ("kind", "plan") for path, attempt in WAYS[row.where]]
 
 
 @pytest.mark.parametrize(("row", "path", "attempt"), CASES, ids=[f"{path.format(row.field)}" for row, path, _ in CASES])
@@ -133,8 +132,18 @@ def test_what_nobody_acts_on_is_refused_with_its_path_and_what_to_do(
 @pytest.mark.parametrize("row", [row for row in ROWS if row.harmless], ids=lambda row: f"{row.where}.{row.field}")
 def test_what_asks_for_nothing_is_taken(row: Row) -> None:
     for value in row.harmless:
-        for _, attempt in WAYS[row.where]:
+        for _, attempt in WAYS.get(row.where, ()):
             assert isinstance(attempt(row, value), Admitted)
+        if row.where == "plan":
+            assert condition_of("LaunchPlan", {**PLAN, row.field: value})["status"] == "True"
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.where == "plan"], ids=lambda row: row.field)
+def test_a_launch_plan_that_does_not_start_by_itself_says_so_but_can_be_run_by_hand(row: Row) -> None:
+    condition = condition_of("LaunchPlan", {**PLAN, row.field: VALUES[row.field]})
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Ready", "False", "NotSupported")
+    assert condition["message"] == (f"spec.{row.field}: this version of the operator can't do that yet; {row.instead}")
+    assert isinstance(tried(spec=BY_PLAN, plan={row.field: VALUES[row.field]}), Admitted)
 
 
 @pytest.mark.parametrize("field", ["cache", "deck"])
@@ -143,27 +152,37 @@ def test_what_is_turned_off_is_taken(field: str) -> None:
 
 
 def test_everything_that_is_asked_for_in_vain_is_told_at_once() -> None:
-    nodes = [{**NODE, "overrides": {"secrets": SECRETS}}, {"id": "b", "sleep": {"duration": "1s"}}]
-    verdict = tried(nodes=nodes, failurePolicy="FailAfterExecutableNodesComplete")
+    secret = {"overrides": {"secrets": SECRETS}}
+    handler = {"id": "fn0", "task": {"name": "t"}, "inputs": {"x": 1}}
+    verdict = tried(nodes=[{**NODE, **secret}], defaults={"sharedMemory": {}}, onFailure={**handler, **secret})
     assert isinstance(verdict, Refused)
     assert [part.split(":")[0] for part in verdict.message.removeprefix("Workflow wf: ").split("; spec")] == [
-        "spec.failurePolicy",
+        "spec.defaults.sharedMemory",
         ".nodes[0].overrides.secrets",
-        ".nodes[1].sleep",
+        ".onFailure.overrides.secrets",
     ]
+
+
+def test_what_a_workflow_inside_asks_for_in_vain_is_told_with_its_name() -> None:
+    inner = {"nodes": [NODE], "defaults": {"secrets": SECRETS}}
+    known: dict[str, Body] = {"Task": {"t": DOUBLE}, "Workflow": {"wf": {"nodes": [INSIDE]}, "inner": inner}}
+    verdict = admit({"workflow": {"name": "wf"}}, lambda kind, name, _: known.get(kind, {}).get(name), lambda _: "d1")
+    assert isinstance(verdict, Refused)
+    assert verdict.message.startswith("Workflow wf: Workflow inner: spec.defaults.secrets: this version")
 
 
 def test_a_task_that_is_not_there_yet_is_waited_for_and_then_judged() -> None:
     nodes = [{"id": "a", "task": {"name": "late"}}]
     assert isinstance(tried(nodes=nodes), NotYet)
-    assert isinstance(tried({"late": {**DOUBLE, "timeout": "1s"}}, nodes=nodes), Refused)
+    assert isinstance(tried({"late": {**DOUBLE, "inputs": {}, "secrets": SECRETS}}, nodes=nodes), Refused)
 
 
 # Definitions say so themselves, in the condition that people look at.
 
 
 def condition_of(kind: str, spec: Body) -> Body:
-    plan = plan_definition(kind, definition(kind, "d", spec), lambda *_: None, NOW)
+    known = {"Workflow": {"wf": {"nodes": [NODE]}}, "Task": {"t": DOUBLE}}
+    plan = plan_definition(kind, definition(kind, "d", spec), lambda kind, name, _: known.get(kind, {}).get(name), NOW)
     (condition,) = plan.status["conditions"]
     found: Body = condition
     return found
@@ -172,8 +191,8 @@ def condition_of(kind: str, spec: Body) -> Body:
 @pytest.mark.parametrize(
     ("kind", "spec", "says"),
     [
-        ("Task", {**DOUBLE, "timeout": "1s"}, "spec.timeout: this version of the operator can't do that yet"),
-        ("Workflow", {"nodes": [{"id": "a", "sleep": {"duration": "1s"}}]}, "spec.nodes[0].sleep: this version"),
+        ("Task", {**DOUBLE, "sharedMemory": {}}, "spec.sharedMemory: this version of the operator can't do that yet"),
+        ("Workflow", {"nodes": [NODE], "defaults": {"deck": {}}}, "spec.defaults.deck: this version"),
         ("ActorEnvironment", {"replicas": 1}, "this version of the operator can't do that yet; leave it out"),
         ("App", {"image": "a", "port": 80}, "this version of the operator can't do that yet; use a Deployment"),
     ],
@@ -190,21 +209,33 @@ def test_what_is_wrong_is_told_before_what_is_not_supported() -> None:
     assert (backfill["type"], backfill["reason"]) == ("Accepted", "LaunchPlanNotFound")
 
 
-def test_a_launch_plan_in_order_is_not_supported_either() -> None:
-    body = definition("LaunchPlan", "d", {"workflow": {"name": "wf"}})
-    plan = plan_definition("LaunchPlan", body, lambda *_: {}, NOW)
-    assert plan.status["conditions"][0]["reason"] == "NotSupported"
-    assert plan.revision is not None, "its versions are kept all the same"
+def test_a_launch_plan_that_is_run_by_hand_is_ready_and_its_versions_are_kept() -> None:
+    assert condition_of("LaunchPlan", PLAN)["status"] == "True"
+    plan = plan_definition("LaunchPlan", definition("LaunchPlan", "d", PLAN), lambda *_: {"nodes": []}, NOW)
+    assert plan.revision is not None
 
 
 # Between the table and the code that acts there is no gap: every field of the models is in one of the two.
 
 ACTED_ON: dict[type[Model], set[str]] = {
-    ExecutionSpec: {"workflow", "task", "inputs", "cancel"},
-    WorkflowSpec: {"version", "description", "inputs", "outputs", "nodes", "defaults"},
-    Node: {"id", "name", "task", "inputs", "when", "dependsOn", "overrides"},
+    ExecutionSpec: {
+        *("workflow", "task", "launchPlan", "inputs", "cancel", "suspend", "resumeFrom", "ttlAfterFinished"),
+        *("maxParallelism", "overwriteCache", "serviceAccountName", "overrides"),
+    },
+    LaunchPlanSpec: {
+        *("workflow", "version", "description", "defaultInputs", "fixedInputs", "suspend", "labels", "annotations"),
+        *("maxParallelism", "serviceAccountName", "overwriteCache", "ttlAfterFinished"),
+        *("successfulRunsHistoryLimit", "failedRunsHistoryLimit"),
+    },
+    WorkflowSpec: {
+        *("version", "description", "inputs", "outputs", "nodes", "defaults", "failurePolicy", "onFailure"),
+    },
+    Node: {
+        *("id", "name", "task", "workflow", "launchPlan", "select", "approve", "waitForInput", "sleep", "map"),
+        *("inputs", "when", "dependsOn", "overrides"),
+    },
     TaskSpec: {"version", "description", "inputs", "outputs", "python"},
-    Python: {"entrypoint", "code"},
+    Python: {"entrypoint", "code", "dynamic"},
     Parameter: {"type", "description", "default", "schema"},
     WorkflowInput: {"type", "description", "default", "schema"},
     Output: {"type", "description", "schema"},
@@ -214,6 +245,7 @@ ACTED_ON: dict[type[Model], set[str]] = {
 
 PLACES: dict[type[Model], tuple[str, str]] = {
     ExecutionSpec: ("execution", ""),
+    LaunchPlanSpec: ("plan", ""),
     WorkflowSpec: ("workflow", ""),
     Node: ("node", ""),
     TaskSpec: ("task", ""),
@@ -228,8 +260,10 @@ PLACES: dict[type[Model], tuple[str, str]] = {
 @pytest.mark.parametrize("model", ACTED_ON, ids=lambda model: model.__name__)
 def test_every_field_is_acted_on_or_refused(model: type[Model]) -> None:
     where, prefix = PLACES[model]
-    fields = {info.alias or name for name, info in model.model_fields.items()} - set(OVERRIDE_FIELDS)
-    refused = {row.field for row in ROWS if row.where == where}
+    fields = {info.alias or name for name, info in model.model_fields.items()}
+    fields -= set(OVERRIDE_FIELDS) - ACTED_ON[model]
+    refused = {row.field for row in ROWS if row.where == where or (where, row.where) == ("plan", "run")}
+    assert ACTED_ON[model] <= fields
     assert {f"{prefix}{field}" for field in fields - ACTED_ON[model]} <= refused
     assert not {f"{prefix}{field}" for field in ACTED_ON[model]} & refused
 
@@ -242,10 +276,16 @@ ACTING: dict[str, Any] = {
 }
 
 
+OF_THE_PLANNER = {"retries", "timeout", "queueTimeout", "pendingTimeout", "cache", "maxMemory", "interruptible"}
+"""Not the pod's, or only of some attempts': tests of the rooms that act on them are test_settling, test_caching,
+test_attempts.
+"""
+
+
 @pytest.mark.parametrize("field", OVERRIDE_FIELDS)
 def test_every_override_changes_the_pod_or_is_refused(field: str) -> None:
     refused = field in {row.field for row in ROWS if row.where == "overrides"}
-    if field == "retries":  # not the pod's: the planner counts attempts
+    if field in OF_THE_PLANNER:
         assert not refused
         return
 
@@ -260,8 +300,8 @@ def test_every_override_changes_the_pod_or_is_refused(field: str) -> None:
 def test_every_kind_is_acted_on_or_refused_or_never_written_by_people() -> None:
     refused = {row.field for row in ROWS if row.where == "kind"}
     assert refused < set(DEFINITIONS)
-    written_by_the_operator_or_read_by_the_sdk = {"Signal", "Artifact", "CacheEntry"}
-    acted_on = {"Task", "Workflow", "Execution"}
+    written_by_the_operator_or_read_by_the_sdk = {"Artifact"}
+    acted_on = {"Task", "Workflow", "LaunchPlan", "Execution", "Signal", "CacheEntry"}
     assert {kind.__name__ for kind in KINDS} == refused | acted_on | written_by_the_operator_or_read_by_the_sdk
 
 

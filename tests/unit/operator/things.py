@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from windlass_api import names
+from windlass_api.wiring import NODE_KINDS
 from windlass_operator.core.closure import Closure, compile_closure, load
-from windlass_operator.core.observed import ExecutionState, NodeState, Observed, PodView
+from windlass_operator.core.observed import ChildView, ExecutionState, NodeState, Observed
 from windlass_operator.core.states import ExecutionPhase
 from windlass_operator.settings import Settings
 
@@ -67,6 +68,13 @@ def pod(
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": status or {"phase": "Pending"}}
 
 
+def inputs_of(manifest: Body) -> Body:
+    """The inputs that a pod is told of."""
+    document = next(one for one in manifest["spec"]["containers"][0]["env"] if one["name"] == "WINDLASS_TASK")
+    found: Body = json.loads(document["value"])["inputs"]
+    return found
+
+
 def execution(name: str = "e", *, uid: str = "u1", generation: int = 1, **rest: Any) -> Body:
     """An Execution of the Workflow ``wf``, as a watch tells of it."""
     meta = {"name": name, "namespace": "ns", "uid": uid, "generation": generation, "resourceVersion": "1"}
@@ -85,33 +93,74 @@ def task(inputs: Body | None = None, outputs: Body | None = None, **spec: Any) -
     return {"inputs": inputs or {}, "outputs": given, "python": {"entrypoint": "m:f"}, **spec}
 
 
-def closure(*nodes: Body, inputs: Body | None = None, outputs: Body | None = None, **tasks: Body) -> Closure:
+def closure(
+    *nodes: Body,
+    inputs: Body | None = None,
+    outputs: Body | None = None,
+    flows: dict[str, Body] | None = None,
+    plans: dict[str, Body] | None = None,
+    plan: Body | None = None,
+    handler: Body | None = None,
+    keeps_going: bool = False,
+    defaults: Body | None = None,
+    **tasks: Body,
+) -> Closure:
     """The closure of a workflow with these nodes. Each runs the task ``t``, unless it says otherwise."""
-    known = {"t": task(), **tasks}
-    listed = [{"task": {"name": "t"}, **node} for node in nodes]
-    workflow = {"inputs": inputs or {}, "nodes": listed, "outputs": outputs or {}}
-    return load(compile_closure(workflow, lambda name, _: known[name], lambda name: f"{name}-hash"))
+    known: dict[str, dict[str, Body]] = {
+        "Task": {"t": task(), **tasks},
+        "Workflow": flows or {},
+        "LaunchPlan": plans or {},
+    }
+    workflow = flow(*nodes, inputs=inputs, outputs=outputs, handler=handler, keeps_going=keeps_going, defaults=defaults)
+    find = lambda kind, name, _version: known[kind].get(name)  # noqa: E731  it is what the parameter is called
+    return load(compile_closure(workflow, find, lambda name: f"{name}-hash", plan))
+
+
+def flow(
+    *nodes: Body,
+    inputs: Body | None = None,
+    outputs: Body | None = None,
+    handler: Body | None = None,
+    keeps_going: bool = False,
+    defaults: Body | None = None,
+) -> Body:
+    """The spec of a workflow with these nodes. Each runs the task ``t``, unless it says otherwise."""
+    spec: Body = {"inputs": inputs or {}, "nodes": [_completed(node) for node in nodes], "outputs": outputs or {}}
+    if handler is not None:
+        spec["onFailure"] = _completed(handler)
+    if keeps_going:
+        spec["failurePolicy"] = "FailAfterExecutableNodesComplete"
+    return {**spec, "defaults": defaults} if defaults else spec
+
+
+def _completed(node: Body) -> Body:
+    return node if any(kind in node for kind in NODE_KINDS) else {**node, "task": {"name": "t"}}
 
 
 def observed(
     of: Closure,
     nodes: dict[str, NodeState] | None = None,
-    pods: tuple[PodView, ...] = (),
+    pods: tuple[ChildView, ...] = (),
     *,
     inputs: Body | None = None,
     cancel: bool = False,
     settings: Settings | None = None,
     now: float = NOW,
+    **more: Any,
 ) -> Observed:
     """The Execution ``e``, under way."""
+    spec = {"inputs": inputs or {}, "cancel": cancel, **more.pop("spec", {})}
+    executions: tuple[ChildView, ...] = more.pop("executions", ())
     return Observed(
         name="e",
         namespace="ns",
         uid="u1",
-        spec={"inputs": inputs or {}, "cancel": cancel},
+        spec=spec,
         state=ExecutionState(ExecutionPhase.RUNNING, nodes or {}, started_at=now - 10),
         closure=of,
-        pods={(view.node, view.attempt): view for view in pods},
+        pods={view.place: view for view in pods},
+        executions={view.place: view for view in executions},
         settings=settings or Settings(),
         now=now,
+        **more,
     )

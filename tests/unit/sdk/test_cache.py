@@ -7,6 +7,7 @@ import functools
 import textwrap
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -140,6 +141,10 @@ def test_parts_of_the_wrong_kind_are_refused() -> None:
     for wrong in ({"version": 1}, {"version": ""}, {"serialize": "yes"}, {"salt": 3}, {"ignored_inputs": (1,)}):
         with pytest.raises(TypeError):
             Cache(**{"version": "1", **wrong})  # type: ignore[arg-type]  # that is the mistake
+    with pytest.raises(TypeError, match="expires_after of a Cache is a timedelta"):
+        Cache("1", expires_after=60)  # type: ignore[arg-type]  # likewise
+    with pytest.raises(ValueError, match="expires_after of a Cache is more than nothing"):
+        Cache("1", expires_after=timedelta())
     with pytest.raises(TypeError, match="not versoin"):
         Cache(versoin="1")
 
@@ -147,7 +152,7 @@ def test_parts_of_the_wrong_kind_are_refused() -> None:
 def test_equal_caches_are_equal_and_show_their_parts() -> None:
     assert Cache("1", serialize=True) == Cache("1", serialize=True) != Cache("1")
     assert repr(Cache("1", salt="s")) == (
-        "Cache(version='1', serialize=False, ignored_inputs=(), salt='s', policies=None)"
+        "Cache(version='1', serialize=False, ignored_inputs=(), salt='s', policies=None, expires_after=None)"
     )
     assert VersionParameters(func=add) == PARAMS != VersionParameters(func=add, container_image="python:3.12")
     assert "pod_template_name='gpu'" in repr(VersionParameters(func=add, pod_template=None, pod_template_name="gpu"))

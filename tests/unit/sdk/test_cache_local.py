@@ -10,6 +10,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -383,6 +384,30 @@ def test_a_hit_is_told_once_and_a_miss_is_explained_if_asked(
         told[2].partition(": ")[2],
     ]
     assert "the value of n is another one" in told[2]
+
+
+@task(cache=Cache(version="1", expires_after=timedelta(hours=1)))
+def fresh(n: int) -> int:
+    RUNS.append(n)
+    return n
+
+
+def test_a_result_that_has_expired_is_made_anew(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh(n=1)
+    fresh(n=1)
+    assert RUNS == [1]
+    (entry,) = (home / "entries").glob("*.json")
+    kept = json.loads(entry.read_text())
+    assert kept["expires"] - kept["written"] == pytest.approx(3600, abs=1)
+    entry.write_text(json.dumps({**kept, "expires": kept["written"] - 1}))
+    monkeypatch.setenv("WINDLASS_LOCAL_CACHE_EXPLAIN", "true")
+    capsys.readouterr()
+    fresh(n=1)
+    fresh(n=1)
+    assert RUNS == [1, 1], "run again once, and kept again"
+    assert f"{fresh.name} is not in the cache: its result has expired" in capsys.readouterr().err
 
 
 def test_the_folder_is_the_users_unless_the_environment_names_one(monkeypatch: pytest.MonkeyPatch) -> None:

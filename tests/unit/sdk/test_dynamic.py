@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import pytest
 
 import windlass
-from windlass import _emit, task, workflow
+from windlass import _emit, _graph_spec, task, workflow
 from windlass._conditional import conditional
 from windlass._dynamic import DynamicTask, dynamic
 from windlass._map import map_task
 from windlass_api.manifests_check import validate_manifests
+from windlass_api.names import API_VERSION
 
 
 class Both(NamedTuple):
@@ -171,15 +172,15 @@ def test_compiled_without_calls_its_outputs_are_plain() -> None:
 
 
 def test_a_graph_becomes_a_workflow_without_inputs() -> None:
-    manifest = _emit.graph_manifest(several, several.compile_for({"values": [3]}), "run-1-n0")
-    assert manifest["metadata"] == {"name": "run-1-n0"}
-    assert manifest["spec"] == {
+    spec = _graph_spec.made_by(several, several.compile_for({"values": [3]}))
+    assert spec == {
         "outputs": {
             "count": {"type": "int", "from": 1},
             "values": {"type": "list[int]", "from": [{"$ref": "nodes.dn0.outputs.o0"}]},
         },
         "nodes": [{"id": "dn0", "name": "square", "task": {"name": square.object_name}, "inputs": {"n": 3}}],
     }
+    manifest = {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": {"name": "run-1-n0"}, "spec": spec}
     assert validate_manifests([*_emit.manifests([square]), manifest]) == []
 
 

@@ -12,8 +12,9 @@ import windlass
 from windlass import _emit, task, workflow
 from windlass._dynamic import dynamic
 from windlass._eager import eager
-from windlass._map import MapTask, map as map_over, map_task, required_successes
+from windlass._map import MapTask, map as map_over, map_task
 from windlass_api.manifests_check import validate_manifests
+from windlass_api.maps import required_successes
 
 
 class Both(NamedTuple):
@@ -292,6 +293,7 @@ def test_more_successes_than_elements_are_never_reached() -> None:
 def test_the_required_number_is_rounded_up_without_errors_of_floats() -> None:
     assert [required_successes(count, None, 0.1) for count in (1, 10, 11, 30)] == [1, 1, 2, 3]
     assert required_successes(0, None, 1.0) == 0
+    assert required_successes(3, None, None) == 3
 
 
 def test_where_elements_may_fail_the_result_is_a_list_of_optionals() -> None:

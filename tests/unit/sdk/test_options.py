@@ -122,6 +122,9 @@ ALL: dict[str, Any] = {
     "retries": 2,
     "retry_on": [OSError],
     "timeout": 90,
+    "queue_timeout": 600,
+    "pending_timeout": datetime.timedelta(minutes=5),
+    "max_memory": "8Gi",
     "cache": Cache(version="1"),
     "enable_deck": True,
 }
@@ -146,6 +149,13 @@ BECOMES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"timeout": datetime.timedelta(minutes=1, seconds=30)}, {"timeout": "1m30s"}),
     ({"timeout": datetime.timedelta(milliseconds=1500)}, {"timeout": "1.5s"}),
     ({"timeout": 100}, {"timeout": "1m40s"}),
+    (
+        {"queue_timeout": 600, "pending_timeout": datetime.timedelta(minutes=5)},
+        {"queueTimeout": "10m", "pendingTimeout": "5m"},
+    ),
+    ({"queue_timeout": 0, "pending_timeout": 0}, {}),
+    ({"max_memory": "8Gi"}, {"maxMemory": "8Gi"}),
+    ({"max_memory": 1024}, {"maxMemory": "1024"}),
     ({"shared_memory": True}, {"sharedMemory": {}}),
     ({"shared_memory": "2Gi"}, {"sharedMemory": {"size": "2Gi"}}),
     ({"accelerator": A100.partition_1g_5gb}, {"accelerator": {"device": "nvidia-tesla-a100", "partition": "1g.5gb"}}),
@@ -212,6 +222,10 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"timeout": 1.5}, ValueError, r"datetime\.timedelta or int seconds"),
     ({"timeout": True}, ValueError, r"datetime\.timedelta or int seconds"),
     ({"timeout": -1}, ValueError, "a duration of 0"),
+    ({"queue_timeout": "1h"}, ValueError, r"queue_timeout should be duration .* datetime\.timedelta or int seconds"),
+    ({"pending_timeout": -1}, ValueError, "pending_timeout takes a duration of 0"),
+    ({"max_memory": "8GB"}, ValueError, "max_memory takes an amount of memory such as '8Gi'"),
+    ({"max_memory": 1.5}, ValueError, "max_memory takes an amount of memory"),
     ({"shared_memory": "lots"}, ValueError, "True or a size such as '2Gi'"),
     ({"accelerator": "T4"}, TypeError, "one of windlass.accelerators"),
     ({"secret_requests": ["password"]}, AssertionError, r"should be of type Secret: write Secret\(key='password'\)"),
@@ -270,6 +284,9 @@ def test_a_task_may_say_everything_at_once() -> None:
         shared_memory=True,
         labels={"team": "data"},
         annotations={"note": "x"},
+        queue_timeout=60,
+        pending_timeout=60,
+        max_memory="1Gi",
         cache_version="1",
     )
     def busy(a: int) -> int:
@@ -497,8 +514,12 @@ def test_a_node_has_an_id_and_a_name() -> None:
     assert (found.id, found.name) == ("my-node-1", "nice")
 
 
-def test_no_timeout_lifts_the_task_s() -> None:
-    assert node({"timeout": None}).overrides == {"timeout": "0s"}
+@pytest.mark.parametrize(
+    ("option", "field"),
+    [("timeout", "timeout"), ("queue_timeout", "queueTimeout"), ("pending_timeout", "pendingTimeout")],
+)
+def test_no_timeout_lifts_the_task_s(option: str, field: str) -> None:
+    assert node({option: None}).overrides == {field: "0s"}
     assert node({"retries": None, "name": None}).overrides == {}
 
 

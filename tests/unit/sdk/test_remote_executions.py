@@ -84,6 +84,7 @@ def test_a_run_that_nobody_took_up_is_undefined() -> None:
     [
         ("Pending", WorkflowExecutionPhase.QUEUED, False, False),
         ("Running", WorkflowExecutionPhase.RUNNING, False, False),
+        ("Suspended", WorkflowExecutionPhase.RUNNING, False, False),
         ("Succeeded", WorkflowExecutionPhase.SUCCEEDED, True, True),
         ("Failed", WorkflowExecutionPhase.FAILED, True, False),
         ("Cancelled", WorkflowExecutionPhase.ABORTED, True, False),

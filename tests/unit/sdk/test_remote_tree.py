@@ -119,6 +119,53 @@ def test_a_log_gets_a_line_for_each_change() -> None:
     assert tree.changes(after, after) == []
 
 
+def test_nodes_of_a_workflow_in_the_run_stand_below_it() -> None:
+    nodes = {
+        "n2": node("Running", "19:00:11", workflow="inner"),
+        "n10": node("Pending"),
+        "n2.n10": node("Pending", name="b"),
+        "n2.n9": node("Running", "19:00:11", name="a"),
+        "n2.n9.n0": node("Succeeded", name="c", cache={"state": "Hit"}),
+    }
+    assert [
+        line.translate(dict.fromkeys(map(ord, "◓◑◒"), "◐")) for line in tree.lines("x", {"nodes": nodes}, NOW)[1:]
+    ] == [
+        "├ ◐ n2 inner  1.0s",
+        "├   ◐ n2.n9 a  1.0s",
+        "├     ✔ n2.n9.n0 c  cached",
+        "├   ○ n2.n10 b",
+        "└ ○ n10",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"elements": {"total": 9, "succeeded": 4, "running": 3, "pending": 2}}, "4 of 9, 3 running"),
+        ({"elements": {"total": 9, "failed": 1}}, "0 of 9, 1 failed"),
+        ({"launchPlan": "nightly", "execution": "x-n0-0"}, "→ x-n0-0"),
+        ({"signal": "x.ready", "until": "2026-11-22T19:01:00Z"}, "waits for an answer, at most 48s"),
+        ({"until": "2026-11-22T19:00:20Z"}, "at most 8.0s"),
+        ({"cache": {"state": "Waiting"}}, "waits for the same work elsewhere"),
+        ({"reason": "Suspended", "message": "the run is suspended"}, "Suspended: the run is suspended"),
+    ],
+)
+def test_a_node_says_what_it_is_at(more: dict[str, Any], told: str) -> None:
+    (line,) = tree.lines("x", {"nodes": {"n0": node("Running", **more)}}, NOW)[1:]
+    assert line.endswith(f"  {told}")
+
+
+def test_a_log_is_told_of_a_gate_and_where_a_suspended_run_stands() -> None:
+    waiting = {"nodes": {"n0": node("Running", signal="x.ready", until="2026-11-22T19:01:00Z")}}
+    assert tree.changes({"nodes": {"n0": node("Running")}}, waiting) == ["◐ n0: Running  waits for an answer"]
+    assert tree.changes(waiting, waiting) == []
+    suspended = {
+        "phase": "Suspended",
+        "conditions": [{"type": "Suspended", "status": "True", "reason": "BySpec", "message": "by spec.suspend"}],
+    }
+    assert tree.changes({"phase": "Running"}, suspended) == ["! suspended: BySpec: by spec.suspend", "Suspended"]
+
+
 def test_another_attempt_is_a_change() -> None:
     first = {"nodes": {"n0": node("Running")}}
     second = {"nodes": {"n0": node("Running", attempt=1)}}

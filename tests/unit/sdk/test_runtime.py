@@ -27,6 +27,7 @@ from typing import Any
 import pytest
 
 import windlass
+from windlass_api import records
 
 SOURCES = Path(windlass.__file__).parents[1]
 PACKAGES = ("windlass", "windlass_api")
@@ -376,16 +377,153 @@ def test_outputs_of_the_wrong_type_say_which_and_what(pod: Pod) -> None:
     )
 
 
+NOISE = "import random\nletters = ''.join(random.Random(1).choices('0123456789abcdef', k={}))\n"
+
+
+def test_outputs_beyond_the_limit_are_compressed(pod: Pod) -> None:
+    ended = pod.run_body("return ['x' * 100] * 500", returns="list[str]")
+    assert ended.code == 0
+    assert ended.size < LIMIT
+    found = records.decode(pod.result.read_text())
+    assert found is not None
+    assert found["outputs"] == {"o0": ["x" * 100] * 500}
+    assert "user" in found["timings"]
+
+
 def test_outputs_that_are_too_large_say_how_large(pod: Pod) -> None:
-    error = pod.run_body("return 'x' * 5000", returns="str", retryOn=["any"]).error
+    error = pod.run_body(NOISE.format(9000) + "return letters", returns="str", retryOn=["any"]).error
     assert (error["kind"], error["code"], error["recoverable"]) == ("user", "OutputTooLarge", False)
+    assert "the record takes 9,1" in error["message"]
+    assert "and compressed 6,6" in error["message"]
     assert "of at most 4,096" in error["message"]
-    assert "o0: 5,0" in error["message"]
+    assert "o0: 9,0" in error["message"]
+
+
+def test_outputs_that_nobody_would_expand_are_too_large_however_short_they_become(pod: Pod) -> None:
+    error = pod.run_body("return 'x' * 1_100_000", returns="str").error
+    assert error["code"] == "OutputTooLarge"
+    assert "bytes of at most 1,048,576" in error["message"]
 
 
 def test_outputs_may_use_the_limit_to_the_last_byte(pod: Pod) -> None:
     room = LIMIT - pod.run_body("return ''", returns="str").size - 20
-    assert pod.run_body(f"return 'x' * {room}", returns="str").code == 0
+    assert pod.run_body(NOISE.format(room) + "return letters", returns="str").outputs
+
+
+# ---- dynamic tasks --------------------------------------------------------------------------------------------------
+
+DYNAMIC = """
+from windlass import FlyteFile, task
+from windlass._dynamic import dynamic
+
+@task
+def square(n: int) -> int:
+    return n * n
+
+@task
+def read(file: FlyteFile, more: list[FlyteFile]) -> int:
+    return 1
+
+@dynamic
+def squares(count: int) -> list[int]:
+    return [square(n=n) for n in range(count)]
+
+@dynamic(retries=2)
+def factor(n: int) -> int:
+    if n < 2:
+        return n
+    return square(n=factor(n=n - 1)).with_overrides(retries=3)
+
+@dynamic
+def broken(n: int) -> int:
+    return square(n="three")
+
+@dynamic
+def files() -> int:
+    with open("here.txt", "w") as file:
+        file.write("some")
+    return read(file=FlyteFile("here.txt"), more=[])
+
+@dynamic
+def nothing(n: int) -> None:
+    if n:
+        square(n=n)
+"""
+
+
+@pytest.fixture
+def dynamic_pod(pod: Pod) -> Pod:
+    pod.code({"job.py": DYNAMIC})
+    return pod
+
+
+def test_the_calls_of_a_dynamic_task_are_the_record_as_a_workflow(dynamic_pod: Pod) -> None:
+    ended = dynamic_pod.run("job:squares", {"count": 2})
+    assert (ended.code, ended.record and set(ended.record)) == (0, {"v", "workflow", "timings"})
+    assert ended.record is not None
+    assert ended.record["workflow"] == {
+        "outputs": {
+            "o0": {
+                "type": "list[int]",
+                "from": [{"$ref": "nodes.dn0.outputs.o0"}, {"$ref": "nodes.dn1.outputs.o0"}],
+            }
+        },
+        "nodes": [
+            {"id": "dn0", "name": "square", "task": {"name": "job.square"}, "inputs": {"n": 0}},
+            {"id": "dn1", "name": "square", "task": {"name": "job.square"}, "inputs": {"n": 1}},
+        ],
+    }
+
+
+def test_a_dynamic_task_that_makes_no_call_leaves_its_outputs(dynamic_pod: Pod) -> None:
+    assert dynamic_pod.run("job:factor", {"n": 1}).outputs == {"o0": 1}
+    assert dynamic_pod.run("job:squares", {"count": 0}).outputs == {"o0": []}
+    assert dynamic_pod.run("job:nothing", {"n": 0}).outputs == {}
+
+
+def test_a_dynamic_task_without_outputs_leaves_its_calls(dynamic_pod: Pod) -> None:
+    record = dynamic_pod.run("job:nothing", {"n": 1}).record
+    assert record is not None
+    assert [node["inputs"] for node in record["workflow"]["nodes"]] == [{"n": 1}]
+    assert "outputs" not in record["workflow"]
+
+
+def test_a_dynamic_task_may_call_itself_and_override_a_call(dynamic_pod: Pod) -> None:
+    record = dynamic_pod.run("job:factor", {"n": 3}).record
+    assert record is not None
+    first, second = record["workflow"]["nodes"]
+    assert first == {"id": "dn0", "name": "factor", "task": {"name": "job.factor"}, "inputs": {"n": 2}}
+    assert (second["inputs"], second["overrides"]) == ({"n": {"$ref": "nodes.dn0.outputs.o0"}}, {"retries": 3})
+
+
+def test_an_error_in_the_body_of_a_dynamic_task_is_the_users(dynamic_pod: Pod) -> None:
+    error = dynamic_pod.run("job:broken", {"n": 1}).error
+    assert error["kind"] == "user"
+    assert "'n' for function 'job.square'" in error["message"]
+    assert 'return square(n="three")' in error["traceback"]
+
+
+def test_a_file_that_a_dynamic_task_gives_to_a_call_would_be_lost_without_a_store(dynamic_pod: Pod) -> None:
+    assert dynamic_pod.run("job:files").error["code"] == "USER:NoStore"
+
+
+def test_a_dynamic_task_whose_calls_are_too_many_says_so(dynamic_pod: Pod) -> None:
+    record = dynamic_pod.run("job:squares", {"count": 200}).record
+    assert record is not None
+    assert set(record) == {"v", "z"}
+    error = dynamic_pod.run("job:squares", {"count": 3000}).error
+    assert error["code"] == "OutputTooLarge"
+    assert "the 3,000 calls are too many" in error["message"]
+    assert "map_task(task)(values)" in error["message"]
+
+
+def test_a_dynamic_task_loads_no_emission(dynamic_pod: Pod) -> None:
+    at_the_end = "import atexit, sys\natexit.register(lambda: print(*sys.modules))\n"
+    dynamic_pod.code({"job.py": at_the_end + DYNAMIC})
+    ended = dynamic_pod.run("job:squares", {"count": 1})
+    assert ended.record is not None
+    assert "workflow" in ended.record
+    assert {"pydantic", "yaml", "windlass._emit", "windlass._local", "asyncio"} & set(ended.stdout.split()) == set()
 
 
 # ---- finding the user's code ----------------------------------------------------------------------------------------
@@ -624,6 +762,11 @@ def count() -> int:
     c.write(str(n).encode())
     return n
 
+@task
+def index() -> list[str]:
+    variable = os.environ.get("BATCH_JOB_ARRAY_INDEX_VAR_NAME", "")
+    return [os.environ.get(variable, ""), os.environ.get("BATCH_JOB_ARRAY_INDEX_OFFSET", "")]
+
 @task(cache=True)
 def inner(n: int) -> str:
     return current_context().execution_id.name
@@ -709,6 +852,18 @@ def test_a_checkpoint_passes_from_one_attempt_to_the_next_of_the_same_node(conte
     assert [run(attempt=0), run(attempt=1), run(attempt=3)] == [1, 2, 3]
     assert run(attempt=1, node="n1") == 1
     assert run(attempt=1, execution="other") == 1
+
+
+def test_the_elements_of_a_map_have_a_checkpoint_each_and_know_their_index(context_pod: Pod, tmp_path: Path) -> None:
+    def run(entrypoint: str, **place: Any) -> Any:
+        order = {"task": "job", "entrypoint": entrypoint, "bundle": str(context_pod.bundle), **PLACE, **place}
+        env = {"WINDLASS_TASK": json.dumps(order), "WINDLASS_RAW_OUTPUT_PREFIX": str(tmp_path / "store")}
+        return context_pod.ended(context_pod.boot(env)).outputs["o0"]
+
+    elements = [(0, 0), (1, 0), (0, 1), (1, 2)]
+    assert [run("job:count", element=element, attempt=attempt) for element, attempt in elements] == [1, 1, 2, 2]
+    assert run("job:index", element=7) == ["7", "0"]
+    assert run("job:index") == ["", ""]
 
 
 def test_a_checkpoint_without_a_store_is_warned_of(context_pod: Pod) -> None:

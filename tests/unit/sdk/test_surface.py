@@ -22,6 +22,7 @@ from windlass._reference import reference_task
 from windlass._remote import executing, registering
 from windlass._remote.executing import RunSettings
 from windlass._remote.remote import UnionRemote
+from windlass_api.v1alpha1.execution import Execution
 
 KUBECONFIG = """
 apiVersion: v1
@@ -145,12 +146,25 @@ def refused(**wishes: Any) -> str:
 
 
 def test_settings_that_an_execution_has_no_field_for_are_refused_by_their_names() -> None:
-    assert "one run can't set envs, interruptible, overwrite_cache: " in refused(
-        envs={"A": "b"}, interruptible=False, overwrite_cache=True
-    )
     told = [Email([windlass.WorkflowExecutionPhase.FAILED], ["a@example.com"])]
-    options = Options(security_context="me", notifications=told)
-    assert "one run can't set security_context, notifications: " in refused(options=options)
+    assert "one run can't set notifications: " in refused(options=Options(notifications=told))
+    prefix = Options(raw_output_data_config="s3://bucket/folder")
+    assert "one run can't set raw_output_data_config: " in refused(options=prefix)
+
+
+def test_settings_of_one_run_stand_in_its_execution() -> None:
+    options = Options(security_context="me", max_parallelism=3)
+    run = RunSettings(envs={"A": "b"}, interruptible=False, overwrite_cache=True, options=options)
+    found = executing.execution({"task": {"name": "t"}}, "t", {}, run)
+    executing.refuse_unsayable(found)
+    assert found["spec"] == {
+        "task": {"name": "t"},
+        "overrides": {"env": {"A": "b"}, "interruptible": False},
+        "overwriteCache": True,
+        "maxParallelism": 3,
+        "serviceAccountName": "me",
+    }
+    Execution.model_validate({**found, "metadata": {"name": "t-1"}})
 
 
 def test_what_asks_for_nothing_is_left_out_but_of_a_launch_plan() -> None:
@@ -159,7 +173,7 @@ def test_what_asks_for_nothing_is_left_out_but_of_a_launch_plan() -> None:
     executing.refuse_unsayable(found)
     assert found["spec"] == {"task": {"name": "t"}}
     plan = executing.execution({"launchPlan": {"name": "p"}}, "p", {}, nothing)
-    with pytest.raises(FlyteNotImplementedException, match="can't set notifications, overwrite_cache"):
+    with pytest.raises(FlyteNotImplementedException, match="can't set notifications:"):
         executing.refuse_unsayable(plan)
 
 

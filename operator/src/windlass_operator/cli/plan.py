@@ -19,6 +19,7 @@ from windlass_api import names
 from windlass_api.validation import Find
 from windlass_operator.clients import clock
 from windlass_operator.core import clock as times
+from windlass_operator.core.actions import LookUp
 from windlass_operator.core.admission import Admitted, admit
 from windlass_operator.core.closure import Closure
 from windlass_operator.core.observed import Observed
@@ -111,7 +112,10 @@ def _place(store: Store, body: Mapping[str, Any]) -> None:
         case kind if kind in DEFINITIONS:
             store.remember_definition(kind, body)
         case "Execution":
+            store.remember_child(body)
             store.remember_execution(body)
+        case "Signal":
+            store.remember_signal(body)
         case "Pod":
             store.remember_pod(body)
 
@@ -131,6 +135,9 @@ def _answer(store: Store, namespace: str, name: str, now: float) -> dict[str, An
         state=tracked.state,
         closure=closure,
         pods=store.views(namespace, name, tracked.uid),
+        executions=store.child_views(namespace, name, tracked.uid),
+        signals=store.questions(namespace, name, tracked.uid),
+        depth=tracked.depth,
         settings=Settings(),
         now=now,
     )
@@ -150,9 +157,14 @@ def _finder(store: Store, namespace: str) -> Find:
     return find
 
 
+def _action(action: Any) -> str:
+    what = action.question if isinstance(action, LookUp) else action.name
+    return f"{type(action).__name__} {what}"
+
+
 def _told(plan: Plan) -> dict[str, Any]:
     return {
-        "actions": [f"{type(action).__name__} {action.name}" for action in (*plan.before, *plan.actions)],
+        "actions": [_action(action) for action in (*plan.before, *plan.actions)],
         "transitions": [
             f"{move.node}: {move.before.value} → {move.after.value}" + (f" ({move.reason})" if move.reason else "")
             for move in plan.transitions

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import logging
+import math
+import os
+import re
+import secrets
+import socket
 import sys
-from collections.abc import Coroutine
-from typing import Any, cast
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import kopf
 
 from windlass_api import names
 from windlass_operator.clients import clock
-from windlass_operator.clients.cluster import KubernetesCluster
+from windlass_operator.clients.cluster import Cluster, KubernetesCluster
 from windlass_operator.clients.watch import Watch
+from windlass_operator.core.sharding import Terms
 from windlass_operator.handlers import KINDS, build_registry, build_settings
 from windlass_operator.reconcile.eventing import EventPoster
 from windlass_operator.reconcile.loop import WORKERS, Reconciler
+from windlass_operator.reconcile.shards import EVERYTHING, ClusterLeases, Handover, ShardKeeper
 from windlass_operator.settings import RuntimeDelivery, Settings
 from windlass_operator.telemetry import Telemetry
 from windlass_operator.telemetry.logs import configure
@@ -27,10 +37,17 @@ DEAF = 300.0
 unhealthy.
 """
 
+LAST_PASSES = 10.0
+"""Seconds that passes which are under way get to end, before the operator leaves its shards to others."""
+
 MAX_PORT = 65535
+IDENTITY = re.compile(r"[a-z0-9]([-a-z0-9.]{0,198}[a-z0-9])?")
 
 IMAGE_VOLUMES_SINCE = (1, 35)
 """The Kubernetes version from which image volumes are there without being asked for."""
+
+
+log = logging.getLogger("windlass.shards")
 
 
 class StartError(Exception):
@@ -106,9 +123,194 @@ def register(commands: Any) -> None:
         metavar="N",
         help="unfinished pods of one Execution at a time (default: %(default)s)",
     )
+    _register_limits(parser, defaults)
+    _register_sharing(parser, defaults)
     parser.add_argument("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="log every transition")
     parser.set_defaults(function=_run)
+
+
+def _register_limits(parser: argparse.ArgumentParser, defaults: Settings) -> None:
+    """What runs may take."""
+    parser.add_argument(
+        "--max-pods",
+        type=_count,
+        default=defaults.max_pods,
+        metavar="N",
+        help="unfinished pods of all Executions at a time; 0: no limit (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-pods-per-namespace",
+        type=_count,
+        default=defaults.max_pods_per_namespace,
+        metavar="N",
+        help="the same for those of one namespace (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--namespace-weight",
+        type=_weight,
+        action="append",
+        default=[],
+        metavar="NS=W",
+        help="how much of the pods a namespace gets where there aren't enough (may be given several times; default: 1)",
+    )
+    parser.add_argument(
+        "--oom-factor",
+        type=_factor,
+        default=defaults.oom_factor,
+        metavar="X",
+        help="times the memory for an attempt after one that ran out of it, up to maxMemory (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--interruptible-node-selector",
+        type=_labels,
+        default=defaults.interruptible_node_selector,
+        metavar="JSON",
+        help="labels of the nodes that interruptible attempts go to (default: any node)",
+    )
+    parser.add_argument(
+        "--interruptible-tolerations",
+        type=_tolerations,
+        default=defaults.interruptible_tolerations,
+        metavar="JSON",
+        help="a list of the tolerations of interruptible attempts (default: none)",
+    )
+    parser.add_argument(
+        "--max-depth",
+        type=_positive,
+        default=defaults.max_depth,
+        metavar="N",
+        help="Executions inside of each other (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ttl-after-finished",
+        type=_seconds,
+        default=defaults.ttl_after_finished,
+        metavar="SECONDS",
+        help="delete Executions so long after they end, unless they say so themselves; 0: never (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cache-ttl",
+        type=_seconds,
+        default=defaults.cache_ttl,
+        metavar="SECONDS",
+        help="how long cached results count, unless their task says so; 0: for ever (default: %(default)s)",
+    )
+
+
+def _register_sharing(parser: argparse.ArgumentParser, defaults: Settings) -> None:
+    """Several replicas."""
+    parser.add_argument(
+        "--lease-namespace",
+        default=os.environ.get("POD_NAMESPACE", defaults.lease_namespace),
+        metavar="NS",
+        help="where the replicas keep the Leases by which they share the work (default: $POD_NAMESPACE)",
+    )
+    parser.add_argument(
+        "--no-leases",
+        action="store_true",
+        help="this is the only replica and does all the work, as it is where no namespace for Leases is known",
+    )
+    parser.add_argument(
+        "--identity",
+        type=_identity,
+        default=os.environ.get("POD_NAME") or None,
+        metavar="NAME",
+        help="this replica's name among the others (default: $POD_NAME, else one made up)",
+    )
+    parser.add_argument(
+        "--shards",
+        type=_positive,
+        default=defaults.shards,
+        metavar="N",
+        help="the parts that replicas share, the same for all of them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--lease-duration",
+        type=_duration,
+        default=defaults.lease_duration,
+        metavar="SECONDS",
+        help="how long a silent replica's shards are left to it (default: %(default)s)",
+    )
+
+
+def _count(text: str) -> int:
+    return _number(text, int, 0)
+
+
+def _positive(text: str) -> int:
+    return _number(text, int, 1)
+
+
+def _seconds(text: str) -> float:
+    return _number(text, float, 0)
+
+
+def _duration(text: str) -> float:
+    return _number(text, float, 1)
+
+
+def _factor(text: str) -> float:
+    return _number(text, float, 1)
+
+
+N = TypeVar("N", int, float)
+
+
+def _number(text: str, kind: Callable[[str], N], least: int) -> N:
+    """A number that is large enough."""
+    try:
+        found = kind(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of this kind") from problem
+    if not least <= found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {least} or more")
+    return found
+
+
+def _weight(text: str) -> tuple[str, float]:
+    namespace, _, number = text.partition("=")
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = 0.0
+    if not namespace or not 0 < weight < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't NAMESPACE=WEIGHT with a weight above 0, such as team-a=2")
+    return namespace, weight
+
+
+def _labels(text: str) -> dict[str, str]:
+    found = _json(text)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object of texts")
+    return found
+
+
+def _tolerations(text: str) -> tuple[dict[str, Any], ...]:
+    found = _json(text)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON list of objects")
+    return tuple(found)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON: {problem}") from problem
+
+
+def _identity(text: str) -> str:
+    if not IDENTITY.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} can't be a part of a Lease's name: lower-case letters, digits, -, ."
+        )
+    return text
+
+
+def _made_up_identity() -> str:
+    host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")
+    return f"{host or 'operator'}-{secrets.token_hex(4)}"
 
 
 def _address(text: str) -> str:
@@ -134,12 +336,46 @@ async def _operate(arguments: argparse.Namespace) -> int:
     telemetry = Telemetry(poster, clock.now, clock.monotonic)
     cluster = await _connect(telemetry.api_answered)
     try:
-        reconciler = Reconciler(cluster, await _settings(arguments, cluster), telemetry)
+        settings = await _settings(arguments, cluster)
+        keeper = _shard_keeper(settings, cluster)
+        reconciler = Reconciler(cluster, settings, telemetry, keeper or EVERYTHING)
         watches = [_pod_watch(cluster, reconciler, namespace) for namespace in arguments.namespace or [""]]
         telemetry.gauges(lambda: len(reconciler.queue), reconciler.live, lambda: _age(watches))
-        return await _serve(arguments, reconciler, poster.run(cluster), telemetry, watches)
+        telemetry.gauges_of_sharing(
+            lambda: keeper.held if keeper is not None else 0, lambda: reconciler.store.capacity.waiting
+        )
+        sharing = Sharing(keeper, Handover(reconciler.store, reconciler.queue, settings.shards))
+        beside = [poster.run(cluster), reconciler.cache.keep_swept(arguments.namespace or [""])]
+        return await _serve(arguments, reconciler, beside, telemetry, watches, sharing)
     finally:
         await cluster.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How this replica shares the work with others, if there are any."""
+
+    keeper: ShardKeeper | None
+    handover: Handover
+
+    def jobs(self) -> list[Coroutine[Any, Any, None]]:
+        """What has to run beside the rest."""
+        return [self.keeper.run(self.handover)] if self.keeper is not None else []
+
+    async def leave(self) -> None:
+        """Leave the work to the others."""
+        if self.keeper is not None:
+            await self.keeper.leave(self.handover, LAST_PASSES)
+
+
+def _shard_keeper(settings: Settings, cluster: Cluster) -> ShardKeeper | None:
+    """The keeper of this replica's shards; None where it is the only one."""
+    if not settings.lease_namespace:
+        log.info("no Leases: this has to be the only operator that looks after these namespaces")
+        return None
+    terms = Terms(settings.lease_duration)
+    leases = ClusterLeases(cluster, settings.lease_namespace, settings.identity, settings.shards, terms, clock.now)
+    return ShardKeeper(leases, settings.identity, settings.shards, terms, clock.monotonic)
 
 
 async def _connect(observe: Any) -> KubernetesCluster:
@@ -152,9 +388,10 @@ async def _connect(observe: Any) -> KubernetesCluster:
 async def _serve(
     arguments: argparse.Namespace,
     reconciler: Reconciler,
-    posting: Coroutine[Any, Any, None],
+    beside: list[Coroutine[Any, Any, None]],
     telemetry: Telemetry,
     watches: list[Watch],
+    sharing: Sharing,
 ) -> int:
     ready = asyncio.Event()
     try:
@@ -168,11 +405,12 @@ async def _serve(
         raise StartError(f"can't listen on {arguments.listen}: {trouble.strerror or trouble}") from trouble
     try:
         await asyncio.gather(*(watch.list() for watch in watches))
-        jobs: list[Coroutine[Any, Any, Any]] = [posting, *(watch.follow() for watch in watches)]
-        jobs += [reconciler.work() for _ in range(WORKERS)]
+        jobs: list[Coroutine[Any, Any, Any]] = [*beside, *(watch.follow() for watch in watches)]
+        jobs += [*sharing.jobs(), *(reconciler.work() for _ in range(WORKERS))]
         tasks = [asyncio.create_task(job) for job in jobs]
         tasks.append(asyncio.create_task(_kopf(arguments, reconciler, ready)))
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await sharing.leave()
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
@@ -210,6 +448,7 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
     for namespace in arguments.namespace or [""]:
         for kind in KINDS:
             await _check_readable(cluster, namespace, names.plural(kind))
+    leases = "" if arguments.no_leases else arguments.lease_namespace
     return Settings(
         default_image=arguments.default_image,
         runtime_delivery=await _delivery(arguments.runtime_delivery, cluster),
@@ -219,6 +458,19 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         image_pull_grace=arguments.image_pull_grace,
         system_retries=arguments.system_retries,
         max_parallel_pods=arguments.max_parallel_pods,
+        oom_factor=arguments.oom_factor,
+        interruptible_node_selector=arguments.interruptible_node_selector,
+        interruptible_tolerations=arguments.interruptible_tolerations,
+        max_depth=arguments.max_depth,
+        ttl_after_finished=arguments.ttl_after_finished,
+        cache_ttl=arguments.cache_ttl,
+        max_pods=arguments.max_pods,
+        max_pods_per_namespace=arguments.max_pods_per_namespace,
+        namespace_weights=dict(arguments.namespace_weight),
+        shards=arguments.shards,
+        lease_duration=arguments.lease_duration,
+        lease_namespace=leases,
+        identity=(arguments.identity or _made_up_identity()) if leases else "",
     )
 
 

@@ -6,18 +6,20 @@ The verdict names the earliest problem with its field path, in the words of ``wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from windlass_api import validation
 from windlass_api.findings import NOT_FOUND, Finding
 from windlass_api.validation import Find
+from windlass_api.wiring import KIND_OF, plan_interface
 from windlass_operator.core import unsupported
 from windlass_operator.core.closure import (
     Closure,
     FindCode,
     MissingCodeError,
+    TooManyNodesError,
     compile_closure,
     load,
     workflow_of_task,
@@ -59,27 +61,70 @@ class _Target:
 
     label: str
     workflow: Mapping[str, Any]
+    interface: Mapping[str, Any]
+    """The inputs that may be given."""
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    """What a launch plan says about its runs."""
 
 
-def admit(spec: Mapping[str, Any], find: Find, find_code: FindCode) -> Verdict:
+OF_RUNS = ("maxParallelism", "overwriteCache", "serviceAccountName", "ttlAfterFinished")
+"""Fields of a launch plan that its runs go by, unless they say so themselves."""
+
+
+def admit(spec: Mapping[str, Any], find: Find, find_code: FindCode) -> Verdict:  # noqa: PLR0911  one per verdict
     """Resolve what the Execution runs, validate it, check the given inputs, and compile the closure."""
     found = _target(spec, find)
     if not isinstance(found, _Target):
         return found
     label, workflow = found.label, found.workflow
-    problems = validation.validate_workflow(workflow, find)
+    problems = _problems(workflow, find)
     missing = [problem for problem in problems if problem.reason in MISSING]
     if missing:
         return NotYet(missing[0].reason, f"{label}: {_sentence(missing)}")
     if problems:
         return Refused("InvalidWorkflow", f"{label}: {_sentence(problems)}")
-    _, wrong = validation.complete_inputs(workflow.get("inputs") or {}, spec.get("inputs") or {})
+    _, wrong = validation.complete_inputs(found.interface, spec.get("inputs") or {})
     if wrong:
         return Refused("InvalidInputs", _sentence(wrong))
     try:
-        return Admitted(load(compile_closure(workflow, _tasks(find), find_code)))
+        return Admitted(load(compile_closure(workflow, find, find_code, found.plan)))
     except MissingCodeError as missing_code:
         return NotYet("CodeNotFound", str(missing_code))
+    except TooManyNodesError as too_many:
+        return Refused("TooManyNodes", f"{label}: {too_many}")
+
+
+def _problems(workflow: Mapping[str, Any], find: Find) -> list[Finding]:
+    """What is wrong with a workflow, and with those inside it."""
+    problems = [*validation.validate_workflow(workflow, find), *_asked_in_vain("Workflow", workflow, find)]
+    for name, version in _inner(workflow, find):
+        inner = find("Workflow", name, version)
+        if inner is not None:
+            found = [*validation.validate_workflow(inner, find), *_asked_in_vain("Workflow", inner, find)]
+            problems += [Finding(f"Workflow {name}: {one.path}", one.reason, one.message) for one in found]
+    return problems
+
+
+def _inner(workflow: Mapping[str, Any], find: Find) -> list[tuple[str, str | None]]:
+    """The workflows inside a workflow, however deep, each once."""
+    found: dict[tuple[str, str | None], None] = {}
+
+    def look(spec: Mapping[str, Any]) -> None:
+        failure = spec.get("onFailure")
+        for node in [*(spec.get("nodes") or ()), *([failure] if failure else [])]:
+            reference = node.get("workflow")
+            key = (reference["name"], reference.get("version")) if reference else None
+            if key is None or key in found:
+                continue
+            found[key] = None
+            look(find("Workflow", *key) or {})
+
+    look(workflow)
+    return list(found)
+
+
+def _asked_in_vain(kind: str, spec: Mapping[str, Any], find: Find) -> list[Finding]:
+    return unsupported.in_definition(kind, spec, lambda name, version: find("Task", name, version))
 
 
 def _target(spec: Mapping[str, Any], find: Find) -> _Target | NotYet | Refused:
@@ -87,21 +132,49 @@ def _target(spec: Mapping[str, Any], find: Find) -> _Target | NotYet | Refused:
     asked = unsupported.in_execution(spec)
     if asked:
         return Refused(unsupported.REASON, _sentence(asked))
-    kind, field = ("Task", "task") if spec.get("task") else ("Workflow", "workflow")
-    name, version = spec[field]["name"], spec[field].get("version")
+    field_name = next(one for one in ("task", "launchPlan", "workflow") if spec.get(one))
+    kind = KIND_OF[field_name]
+    name, version = spec[field_name]["name"], spec[field_name].get("version")
     definition = find(kind, name, version)
     if definition is None:
-        return NotYet(
-            NOT_FOUND[kind], f"spec.{field}: there is no {_described(kind, name, version)} in this namespace (yet)"
-        )
-    asked = unsupported.in_definition(kind, definition, _tasks(find))
+        described = _described(kind, name, version)
+        return NotYet(NOT_FOUND[kind], f"spec.{field_name}: there is no {described} in this namespace (yet)")
+    asked = unsupported.in_runs_of(definition) if kind == "LaunchPlan" else _asked_in_vain(kind, definition, find)
     if asked:
         return Refused(unsupported.REASON, f"{kind} {name}: {_sentence(asked)}")
-    return _Target(f"{kind} {name}", workflow_of_task(name, version, definition) if kind == "Task" else definition)
+    if kind == "Task":
+        workflow = workflow_of_task(name, version, definition)
+        return _Target(f"{kind} {name}", workflow, workflow["inputs"])
+    if kind == "LaunchPlan":
+        return _plan_target(name, definition, find)
+    return _Target(f"{kind} {name}", definition, definition.get("inputs") or {})
 
 
-def _tasks(find: Find) -> Callable[[str, str | None], Mapping[str, Any] | None]:
-    return lambda name, version: find("Task", name, version)
+def _plan_target(name: str, plan: Mapping[str, Any], find: Find) -> _Target | NotYet | Refused:
+    """The plan's workflow, with what the plan says of its inputs."""
+    label, reference = f"LaunchPlan {name}", plan["workflow"]
+    workflow = find("Workflow", reference["name"], reference.get("version"))
+    if workflow is None:
+        described = _described("Workflow", reference["name"], reference.get("version"))
+        return NotYet(NOT_FOUND["Workflow"], f"{label}: there is no {described} in this namespace (yet)")
+    problems = validation.validate_launch_plan(plan, find)
+    if problems:
+        return Refused("InvalidLaunchPlan", f"{label}: {_sentence(problems)}")
+    given = {**(plan.get("defaultInputs") or {}), **(plan.get("fixedInputs") or {})}
+    inputs = {
+        key: {**_without_lookup(parameter), "default": given[key]} if key in given else parameter
+        for key, parameter in (workflow.get("inputs") or {}).items()
+    }
+    return _Target(
+        label,
+        {**workflow, "inputs": inputs},
+        plan_interface(plan, workflow).inputs,
+        {key: plan[key] for key in OF_RUNS if plan.get(key) is not None},
+    )
+
+
+def _without_lookup(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in parameter.items() if key != "artifact"}
 
 
 def _described(kind: str, name: str, version: str | None) -> str:

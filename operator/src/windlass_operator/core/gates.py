@@ -5,13 +5,13 @@ A gate answers with a verdict, or with None: *nothing of mine stands in the way*
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from windlass_api import cel, refs
-from windlass_operator.core.closure import Node
-from windlass_operator.core.observed import NodeState, Observed
+from windlass_operator.core.closure import ROOT, RUNS, Node
+from windlass_operator.core.facts import Facts
+from windlass_operator.core.observed import NodeState
 from windlass_operator.core.states import NodePhase
 from windlass_operator.kinds.evidence import Failure, FailureKind
 
@@ -21,11 +21,14 @@ class Hold:
     """Not now; ``until`` (seconds since the epoch) says when asking again is worth it, if only time is in the way."""
 
     until: float | None = None
+    reason: str = ""
+    """What it waits for, in a word; without one, what was said before still holds."""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Never: the node ends here, without a pod."""
+    """Never: the node ends here, without a child."""
 
     phase: NodePhase
     reason: str
@@ -35,27 +38,45 @@ class End:
 
 Verdict = Hold | End
 
+UPSTREAM, PARALLELISM, NAMESPACE, SUSPENDED = "Upstream", "ParallelismLimit", "NamespaceLimit", "Suspended"
+"""Reasons of nodes that wait for others, for this run's pods, for those of the namespace, or for a person."""
+NO_ROOM = "all pods that this namespace may have at the moment are at work"
 
-@dataclass(slots=True)
-class Facts:
-    """What gates may look at: the observation, the nodes settled so far in this pass, and how many pods are
-    unfinished.
-    """
 
-    observed: Observed
-    nodes: Mapping[str, NodeState]
-    stopping: bool
-    active: int
+def scope_not_open(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
+    """The workflow that it is in has not begun, or is over already."""
+    if node.scope == ROOT:
+        return None
+    around = facts.nodes[node.scope]
+    if around.terminal:
+        phase = NodePhase.SKIPPED if around.phase is NodePhase.SKIPPED else NodePhase.CANCELLED
+        return End(phase, "WorkflowOver", f"{node.scope} ended before it could start")
+    if around.phase is NodePhase.PENDING:
+        return Hold()
+    return None
 
 
 def execution_stopping(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
-    """The Execution was cancelled, or a node of it failed: nothing new starts."""
-    return End(NodePhase.CANCELLED, "Cancelled") if facts.stopping else None
+    """The Execution was cancelled, or what it is a part of has failed: nothing new starts."""
+    return End(NodePhase.CANCELLED, "Cancelled") if facts.stopping(node) else None
+
+
+def failure_not_here(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
+    """What handles a failure waits until everything else is over, and there is one."""
+    if not node.handler:
+        return None
+    if not facts.all_over(node.scope):
+        return Hold()
+    return None if facts.broken(node.scope) else End(NodePhase.SKIPPED, "NoFailure")
 
 
 def upstream_unfinished(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
     """Everything it depends on is over first."""
-    return None if all(facts.nodes[upstream].terminal for upstream in node.upstreams) else Hold()
+    unfinished = [upstream for upstream in node.upstreams if not facts.nodes[upstream].terminal]
+    if not unfinished:
+        return None
+    more = " and others" if len(unfinished) > 1 else ""
+    return Hold(reason=UPSTREAM, message=f"waits for {unfinished[0]}{more}")
 
 
 def upstream_failed(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
@@ -84,31 +105,44 @@ def condition_false(node: Node, state: NodeState, facts: Facts) -> Verdict | Non
     """Its ``when`` says no. Asked once: a retry of a node that has started doesn't ask again."""
     if node.when is None or state.attempt > 0:
         return None
-    try:
-        wanted = node.when.evaluate(lookup(facts))
-    except (cel.CelError, refs.RefValueError) as problem:
-        return _wrong_condition(node, str(problem))
-    if wanted is True:
-        return None
-    if wanted is False:
-        return End(NodePhase.SKIPPED, "ConditionFalse", f"when: {node.when}")
-    return _wrong_condition(node, f"it gave {wanted!r}, not true or false")
+    wanted = holds(node.when, node, facts)
+    if isinstance(wanted, End):
+        return wanted
+    return None if wanted else End(NodePhase.SKIPPED, "ConditionFalse", f"when: {node.when}")
+
+
+def suspended(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
+    """Somebody asked that nothing new starts for the time being."""
+    return Hold(reason=SUSPENDED, message="the execution is suspended") if facts.observed.suspended else None
 
 
 def parallelism_full(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
-    """Only so many pods of one Execution are unfinished at a time."""
-    return Hold() if facts.active >= facts.observed.settings.max_parallel_pods else None
+    """Only so many nodes and elements of one Execution are at work at a time, and so many pods of a namespace."""
+    if node.kind not in RUNS or node.mapped is not None:
+        return None
+    if facts.uncounted:
+        return Hold()
+    if state.unsure:  # it has its place already
+        return None
+    if facts.active >= facts.limit:
+        return Hold(reason=PARALLELISM, message=f"{facts.active} of {facts.limit} are at work already")
+    if facts.room is not None and facts.room <= 0:
+        return Hold(reason=NAMESPACE, message=NO_ROOM)
+    return None
 
 
 GATES: tuple[Callable[[Node, NodeState, Facts], Verdict | None], ...] = (
+    scope_not_open,
     execution_stopping,
+    failure_not_here,
     upstream_unfinished,
     upstream_failed,
     source_skipped,
     backing_off,
     condition_false,
-    parallelism_full,
+    suspended,
 )
+"""What comes before a node's own business. ``parallelism_full`` is asked at last, of those that need a child."""
 
 
 def ask(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
@@ -120,22 +154,17 @@ def ask(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
     return None
 
 
-def lookup(facts: Facts) -> Callable[[refs.Ref], Any]:
-    """What a reference of a node means: the value of an input of the Execution, or of an output of a node that is
-    over.
-    """
-    closure, given = facts.observed.closure, facts.observed.spec.get("inputs") or {}
-
-    def find(ref: refs.Ref) -> Any:
-        if ref.node is None:
-            value = given[ref.name] if ref.name in given else closure.inputs[ref.name].get("default")
-        else:
-            value = (facts.nodes[ref.node].outputs or {})[ref.name]
-        return refs.walk(value, ref.path) if ref.path else value
-
-    return find
+def holds(when: cel.Expression, node: Node, facts: Facts) -> bool | End:
+    """Whether a condition is true; or the end of its node, where that can't be told."""
+    try:
+        wanted = when.evaluate(facts.values.lookup(node.scope))
+    except (cel.CelError, refs.RefValueError) as problem:
+        return _wrong_condition(when, str(problem))
+    if wanted is True or wanted is False:
+        return bool(wanted)
+    return _wrong_condition(when, f"it gave {wanted!r}, not true or false")
 
 
-def _wrong_condition(node: Node, why: str) -> End:
-    message = f"when: {node.when}: {why}"
+def _wrong_condition(when: cel.Expression, why: str) -> End:
+    message = f"when: {when}: {why}"
     return End(NodePhase.FAILED, "InvalidCondition", message, Failure(FailureKind.USER, "InvalidCondition", message))

@@ -1,4 +1,4 @@
-"""The inputs of an attempt: bindings resolved, defaults filled in, types checked, large values set apart.
+"""The inputs of an attempt as its pod gets them: large values set apart.
 
 A value whose JSON is long doesn't fit a pod's environment (Linux allows 128 KiB for one variable). It becomes a
 ConfigMap named by its content, shared by all nodes of the Execution that get it, and stands in the document as
@@ -7,12 +7,11 @@ ConfigMap named by its content, shared by all nodes of the Execution that get it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from windlass_api import names, refs, validation
-from windlass_operator.core.closure import Node
+from windlass_api import names, refs
 from windlass_operator.kinds.evidence import Failure, FailureKind
 from windlass_operator.manifests.objects import compress
 from windlass_operator.settings import Settings
@@ -22,27 +21,21 @@ from windlass_operator.settings import Settings
 class NodeInputs:
     """The inputs as the pod gets them, and the large values beside them by hash."""
 
-    document: Mapping[str, Any]
-    large: Mapping[str, bytes]
+    document: Mapping[str, Any] = field(default_factory=dict)
+    large: Mapping[str, bytes] = field(default_factory=dict)
+    size: int = 0
+    """The bytes of the small ones."""
 
 
-def prepare(node: Node, lookup: Callable[[refs.Ref], Any], settings: Settings) -> NodeInputs | Failure:
-    """The inputs of a node, or why there can't be any."""
-    try:
-        resolved = refs.resolve(node.inputs, lookup)
-    except refs.RefValueError as problem:
-        return Failure(FailureKind.USER, "UnresolvableReference", f"nodes.{node.id}.inputs: {problem}")
-    complete, wrong = validation.complete_inputs(node.spec.get("inputs") or {}, resolved)
-    if wrong:
-        text = "; ".join(f"{finding.path.removeprefix('spec.')}: {finding.message}" for finding in wrong[:3])
-        return Failure(FailureKind.USER, "InvalidInputs", f"nodes.{node.id}.{text}")
-    return _set_apart(node, complete, settings)
+NOTHING = NodeInputs()
 
 
-def _set_apart(node: Node, inputs: Mapping[str, Any], settings: Settings) -> NodeInputs | Failure:
-    document: dict[str, Any] = {}
-    large: dict[str, bytes] = {}
-    total = 0
+def set_apart(
+    node: str, inputs: Mapping[str, Any], settings: Settings, beside: NodeInputs = NOTHING
+) -> NodeInputs | Failure:
+    """The inputs of a node, or why there can't be any. ``beside`` are others that go to the same pod."""
+    document, large = dict(beside.document), dict(beside.large)
+    total = beside.size
     for name, value in inputs.items():
         data = names.canonical_json(value)
         if len(data) <= settings.inline_value_limit:
@@ -60,9 +53,9 @@ def _set_apart(node: Node, inputs: Mapping[str, Any], settings: Settings) -> Nod
         return _too_large(
             node, "", total, f"the small inputs of one node may have {settings.inline_inputs_limit} bytes together"
         )
-    return NodeInputs(document, large)
+    return NodeInputs(document, large, total)
 
 
-def _too_large(node: Node, part: str, size: int, limit: str) -> Failure:
-    advice = "pass less, or the place where the data is"
-    return Failure(FailureKind.USER, "InputsTooLarge", f"nodes.{node.id}.inputs{part}: {size} bytes; {limit}; {advice}")
+def _too_large(node: str, part: str, size: int, limit: str) -> Failure:
+    advice = "there is no store for more; pass less, or the place where the data is"
+    return Failure(FailureKind.USER, "InputsTooLarge", f"nodes.{node}.inputs{part}: {size} bytes; {limit}; {advice}")

@@ -16,6 +16,7 @@ from windlass_api.validation import Find
 from windlass_operator.core import unsupported
 from windlass_operator.core.clock import rfc3339_seconds
 from windlass_operator.core.status import shorten
+from windlass_operator.manifests.execution import definition_label
 from windlass_operator.manifests.objects import Manifest, controller_revision, owner_reference
 
 REVISION_HISTORY = 10
@@ -62,11 +63,6 @@ def plan_definition(kind: str, body: Mapping[str, Any], find: Find, now: float) 
         "conditions": conditions.set_condition(list(old.get("conditions") or ()), verdict),
     }
     return DefinitionPlan(revision, status)
-
-
-def definition_label(kind: str, name: str) -> str:
-    """The label value that finds the revisions of a definition; names may be longer than label values."""
-    return names.label_value(f"{kind.lower()}-{name}")
 
 
 def _revision(kind: str, meta: Mapping[str, Any], spec: Mapping[str, Any], generation: int) -> Manifest:

@@ -2,8 +2,12 @@
 
 ::
 
-    for each node, upstreams first:   evidence ──settle──► state ──gates──► hold │ end │ start (inputs → pod)
-    then, over all of them:           finished? failing? which pods must go? ──► the Execution's own state
+    for each node that is under way:   evidence, answers, time ──settle──► state
+    for each node, upstreams first:    gates ──► hold │ end │ start (inputs → earlier result, cache, child)
+    then, over all of them:            finished? which children must go? ──► the Execution's own state
+
+A node that fails while others are being started may mean that these must not start: then starting is planned once more,
+with that failure known from the beginning. So nothing is started in vain, whatever the order of the nodes.
 
 ``plan_execution`` neither knows nor cares whether it runs in the operator, in ``windlass-operator plan``, or in a
 simulation. Planning again after applying yields nothing new, so it may be called as often as one likes.
@@ -11,22 +15,30 @@ simulation. Planning again after applying yields nothing new, so it may be calle
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from windlass_api import names, refs, types
-from windlass_operator.core.actions import Action, CreatePod, CreateValue, DeletePod
-from windlass_operator.core.closure import Node
-from windlass_operator.core.gates import End, Facts, Hold, ask, lookup
-from windlass_operator.core.inputs import prepare
-from windlass_operator.core.observed import ExecutionError, ExecutionState, NodeState, Observed, PodView
-from windlass_operator.core.settling import RETRYING, settle
-from windlass_operator.core.states import ACTIVE, FINISHED, ExecutionPhase, NodePhase
-from windlass_operator.kinds import kind_of
-from windlass_operator.kinds.evidence import Failed, Failure, FailureKind, Succeeded, Waiting
-from windlass_operator.manifests.objects import owner_reference, value_config_map
-from windlass_operator.manifests.pod import PodAsk
+from windlass_api import durations
+from windlass_operator.core import attempts, mapping, waiting, workflows
+from windlass_operator.core.actions import Action, CreateValue, DeleteExecution, DeletePod, TellExecution
+from windlass_operator.core.closure import ROOT, Node, NodeKind
+from windlass_operator.core.gates import End, Hold, ask, parallelism_full
+from windlass_operator.core.observed import (
+    ALONE,
+    Children,
+    ChildView,
+    ExecutionError,
+    ExecutionState,
+    NodeState,
+    Observed,
+    Question,
+)
+from windlass_operator.core.settling import RETRYING, look_again, settle
+from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
+from windlass_operator.core.values import InvalidInputsError, NotKnownError
+from windlass_operator.core.work import Work
+from windlass_operator.kinds.evidence import Failure, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,215 +62,301 @@ class Plan:
     actions: tuple[Action, ...] = ()
     transitions: tuple[Transition, ...] = ()
     wake_at: float | None = None
+    again: bool = False
+    """Whether there is more to plan at once."""
+    learned: Mapping[Question, Any] = field(default_factory=dict)
+    """Answers that nobody has to look up."""
+    previous: ExecutionState = field(default_factory=ExecutionState)
+    """What was the case before."""
+    waiting: int = 0
+    """How many pods more it would start if the namespaces' shares let it."""
+
+    def without(self, *kinds: type) -> Plan:
+        """The plan without some actions, which are for later."""
+        if not any(isinstance(action, kinds) for action in self.actions):
+            return self
+        return replace(self, actions=tuple(action for action in self.actions if not isinstance(action, kinds)))
 
 
 def plan_execution(observed: Observed) -> Plan:
     """Plan the next step of an Execution."""
     if observed.state.phase in FINISHED:
-        return Plan(observed.state, actions=tuple(leftovers(observed.pods, observed.state.nodes)))
+        return _afterwards(observed)
     return _Pass(observed).run()
 
 
+def _afterwards(observed: Observed) -> Plan:
+    """What is left to do for an Execution that has ended: its children go, and it goes itself when its time is up."""
+    actions: list[Action] = list(leftovers(observed, observed.state.nodes, lambda _: True))
+    gone_at = expires_at(observed, observed.state)
+    if gone_at is not None and gone_at <= observed.now:
+        return Plan(observed.state, actions=(*actions, DeleteExecution(observed.name)))
+    return Plan(observed.state, actions=tuple(actions), wake_at=gone_at)
+
+
+def expires_at(observed: Observed, state: ExecutionState) -> float | None:
+    """When an Execution that has ended is to be deleted. Children go with their parents."""
+    text, finished = observed.setting("ttlAfterFinished"), state.finished_at
+    seconds = durations.seconds(text) if text else observed.settings.ttl_after_finished or None
+    return None if seconds is None or finished is None or observed.depth else finished + seconds
+
+
 class _Pass:
-    """The working state of one pass. It lives for the call of ``plan_execution`` only."""
+    """One pass; lives for the call of ``plan_execution`` only."""
 
     def __init__(self, observed: Observed) -> None:
         self.observed = observed
-        self.nodes: dict[str, NodeState] = {
-            name: observed.state.nodes.get(name, NodeState()) for name in observed.closure.nodes
-        }
-        self.error = observed.state.error
-        self.size = observed.state.size
-        self.facts = Facts(observed, self.nodes, stopping=observed.cancelled or self.error is not None, active=0)
-        self.before: dict[str, CreateValue] = {}
-        self.actions: list[Action] = []
-        self.wake_at: float | None = None
+        self.closure = observed.closure
+        self.work = Work(observed, observed.state.nodes, observed.state.size)
+        self._stopping: dict[str, bool] = {}
+        """Of what was under way at the beginning, whether it was to stop."""
 
     def run(self) -> Plan:
-        """Settle everything first, so that a failure anywhere is known before anything starts; then ask the gates."""
-        for node in self.observed.closure.nodes.values():
-            self._settle(node)
-        self._notice_failure()
-        self.facts.active = sum(state.phase in ACTIVE for state in self.nodes.values())
-        for node in self.observed.closure.nodes.values():
-            if self.nodes[node.id].phase is NodePhase.PENDING:
-                self._advance(node)
-        if self._notice_failure():
-            self._call_off()
-        self.actions.extend(leftovers(self.observed.pods, self.nodes, stopping=self.facts.stopping))
+        """Settle everything first, so that a failure anywhere is known before anything starts; then start."""
+        self._settle_all()
+        settled, done, size = dict(self.work.facts.nodes), tuple(self.work.actions), self.work.size
+        learned, wake_at = self.work.learned, self.work.wake_at
+        doomed: dict[str, NodeState] = {}
+        while True:
+            self._start_all()
+            failed = self._ended_as(NodePhase.FAILED, settled)
+            if failed.keys() <= doomed.keys():
+                break
+            doomed |= failed | self._ended_as(NodePhase.SKIPPED, settled)  # a branch not taken stays that
+            self.work = Work(self.observed, {**settled, **doomed}, size)
+            self.work.actions.extend(done)
+            self.work.learned |= learned
+            self.work.wake(wake_at)
+        return self._plan()
+
+    def _ended_as(self, phase: NodePhase, before: Mapping[str, NodeState]) -> dict[str, NodeState]:
+        """The nodes that are in this phase now, and were not."""
+        nodes = self.work.facts.nodes
+        return {
+            name: state for name, state in nodes.items() if state.phase is phase and before[name].phase is not phase
+        }
+
+    def _plan(self) -> Plan:
+        work, nodes = self.work, self.work.facts.nodes
+        stopped = (node for name, node in self._under_way() if not self._stopping.get(name, True))
+        work.again = work.again or any(work.facts.stopping(node) for node in stopped)
+        work.actions.extend(leftovers(self.observed, nodes, work.facts.stopping))
         state = self._conclude()
         return Plan(
             state=state,
-            before=tuple(self.before.values()),
-            actions=tuple(self.actions),
-            transitions=tuple(transitions(self.observed.state.nodes, self.nodes)),
-            wake_at=None if state.phase in FINISHED else self.wake_at,
+            before=tuple(work.before.values()),
+            actions=tuple(work.actions),
+            transitions=tuple(transitions(self.observed.state.nodes, nodes)),
+            wake_at=expires_at(self.observed, state) if state.phase in FINISHED else work.wake_at,
+            again=work.again,
+            learned=work.learned,
+            previous=self.observed.state,
+            waiting=work.short_of_room,
         )
 
-    def _settle(self, node: Node) -> None:
-        before = self.nodes[node.id]
-        state = settle(node, before, self.observed, stopping=self.facts.stopping)
-        if state.outputs is not None and before.outputs is None:
-            state = self._stored(state)
-        self.nodes[node.id] = state
-        if state.stuck_since is not None:
-            self._wake(state.stuck_since + self.observed.settings.image_pull_grace)
+    # -- what is the case
 
-    def _stored(self, state: NodeState) -> NodeState:
-        """A node that succeeded just now, if its outputs still fit into the status."""
-        size, limit = self.size + len(names.canonical_json(state.outputs)), self.observed.settings.status_limit
-        if size > limit:
-            message = f"the outputs of all nodes together have {size} bytes; a status has room for {limit}; return less"
-            failure = Failure(FailureKind.USER, "StatusTooLarge", message)
-            return replace(self._ended(state, End(NodePhase.FAILED, failure.code, message, failure)), outputs=None)
-        self.size = size
-        return state
+    def _settle_all(self) -> None:
+        """Fold in what happened. Whether a node is stopping is asked before: two that failed at once both failed."""
+        self._stopping = {name: self.work.facts.stopping(node) for name, node in self._under_way()}
+        for name, stops in self._stopping.items():
+            node = self.closure.nodes[name]
+            try:
+                self.work.put(node, self._settled(node, stops))
+            except NotKnownError as unknown:
+                self.work.look_up(unknown.question)
+            except InvalidInputsError as wrong:
+                self.work.fail(node, wrong.failure)
 
-    def _notice_failure(self) -> bool:
-        """Remember the first failed node; from then on nothing starts. True when it is new."""
-        if self.error is not None:
-            return False
-        failed = [
-            (state.finished_at or 0.0, name) for name, state in self.nodes.items() if state.phase is NodePhase.FAILED
-        ]
-        if not failed:
-            return False
-        name = min(failed)[1]
-        self.error = ExecutionError(_failure_of(self.nodes[name]), name)
-        self.facts.stopping = True
-        return True
+    def _under_way(self) -> Iterable[tuple[str, Node]]:
+        for name, node in self.closure.nodes.items():
+            state = self.work.facts.nodes[name]
+            if not state.terminal and node.kind not in (NodeKind.WORKFLOW, NodeKind.SELECT):
+                yield name, node
 
-    def _call_off(self) -> None:
-        """A node ended badly while others were being started in this very pass: start none of them."""
-        self.before.clear()
-        started = {action.node for action in self.actions if isinstance(action, CreatePod)}
-        for name, state in self.nodes.items():
-            if name in started or state.phase is NodePhase.PENDING:
-                self.nodes[name] = self._ended(state, End(NodePhase.CANCELLED, "Cancelled"))
-        self.actions.clear()
+    def _settled(self, node: Node, stops: bool) -> NodeState:
+        state = self.work.state(node)
+        if node.mapped is not None:
+            return state if state.elements is None else mapping.settle(self.work, node, stopping=stops)
+        if node.kind in waiting.KINDS:
+            return state if state.phase is NodePhase.PENDING else waiting.settle(self.work, node, stopping=stops)
+        return self._settled_attempt(node, state, stops)
+
+    def _settled_attempt(self, node: Node, before: NodeState, stops: bool) -> NodeState:
+        work, target = self.work, self.work.target(node)
+        state = settle(target, before, self.observed, stopping=stops)
+        if state is before and state.phase is NodePhase.PENDING:
+            return state
+        state = attempts.expand(work, target, state)
+        if not state.terminal:
+            work.wake(look_again(target, state, self.observed))
+            return state
+        if state.phase is NodePhase.SUCCEEDED and state.outputs is not None:
+            state = self._kept(node, state)
+        return attempts.after(work, target, state, lambda: work.values.complete(node))
+
+    def _kept(self, node: Node, state: NodeState) -> NodeState:
+        """A node that succeeded just now, with its outputs where they are kept; or failed, if they are too large."""
+        kept = self.work.kept(node.id, state.outputs or {})
+        return _failed(state, kept, self.work.now) if isinstance(kept, Failure) else replace(state, outputs=kept)
+
+    # -- what to begin
+
+    def _start_all(self) -> None:
+        for visit in self.closure.order:
+            node = self.closure.nodes[visit.node]
+            state = self.work.state(node)
+            if state.terminal:
+                continue
+            try:
+                if visit.leaving:
+                    workflows.leave_scope(self.work, node)
+                elif state.phase is NodePhase.PENDING:
+                    self._advance(node)
+                elif state.elements is not None:
+                    mapping.go_on(self.work, node)
+            except NotKnownError as unknown:
+                self.work.look_up(unknown.question)
+            except InvalidInputsError as wrong:
+                self.work.fail(node, wrong.failure)
 
     def _advance(self, node: Node) -> None:
-        verdict = ask(node, self.nodes[node.id], self.facts)
-        match verdict:
-            case Hold():
-                if verdict.until is not None:
-                    self._wake(verdict.until)
-            case End():
-                self.nodes[node.id] = self._ended(self.nodes[node.id], verdict)
+        work = self.work
+        match ask(node, work.state(node), work.facts):
+            case Hold() as hold:
+                work.hold(node, hold)
+            case End() as end:
+                self._end(node, end)
             case None:
                 self._start(node)
 
+    def _end(self, node: Node, end: End) -> None:
+        """It ends without a child. A retry that is called off may hold a place in the cache."""
+        self.work.end(node, end)
+        state = self.work.state(node)
+        if state.cache is not None and node.kind is NodeKind.TASK:
+            target, inputs = self.work.target(node), lambda: self.work.values.complete(node)
+            self.work.put(node, attempts.after(self.work, target, state, inputs))
+
     def _start(self, node: Node) -> None:
-        state, observed = self.nodes[node.id], self.observed
-        inputs = prepare(node, lookup(self.facts), observed.settings)
-        if isinstance(inputs, Failure):
-            self.nodes[node.id] = self._ended(state, End(NodePhase.FAILED, inputs.code, inputs.message, inputs))
+        work = self.work
+        if node.mapped is not None:
+            mapping.start(work, node)
+            mapping.go_on(work, node)
+            work.again = True  # an empty one is over, and one that was reused may be
+        elif node.kind is NodeKind.WORKFLOW:
+            workflows.open_scope(work, node)
+        elif node.kind is NodeKind.SELECT:
+            workflows.choose(work, node)
+        elif node.kind in waiting.KINDS:
+            waiting.start(work, node)
+        else:
+            self._start_attempt(node)
+
+    def _start_attempt(self, node: Node) -> None:
+        work, state = self.work, self.work.state(node)
+        inputs = work.values.complete(node)
+        full = parallelism_full(node, state, work.facts)
+        if isinstance(full, Hold):
+            work.queue(node, full)
             return
-        owner = owner_reference("Execution", observed.name, observed.uid)
-        for digest, data in inputs.large.items():
-            name = names.value_name(observed.name, digest)
-            self.before[name] = CreateValue(
-                name, value_config_map(name, observed.namespace, data, observed.name, owner)
-            )
-        pod = _pod_ask(node, state.attempt, inputs.document, tuple(inputs.large), observed)
-        self.actions.append(CreatePod(node.id, state.attempt, pod.name, kind_of(node.spec).desired(pod)))
-        self.facts.active += 1
-        self.nodes[node.id] = replace(
-            state,
-            phase=NodePhase.QUEUED,
-            started_at=state.started_at if state.started_at is not None else observed.now,
-            reason="",
-            message="",
-            retry_at=None,
-        )
+        if work.gave_up(node, state.message):
+            return
+        begun = attempts.begin(work, work.target(node), work.state(node), inputs)
+        if isinstance(begun, Failure):
+            work.fail(node, begun)
+            return
+        state = begun.state
+        if state.phase is NodePhase.SUCCEEDED:
+            state = self._kept(node, state)
+        work.put(node, state)
+        if begun.hold is not None:
+            work.queue(node, begun.hold)
 
-    def _ended(self, state: NodeState, end: End) -> NodeState:
-        return replace(
-            state,
-            phase=end.phase,
-            reason=end.reason,
-            message=end.message,
-            failure=end.failure,
-            finished_at=self.observed.now,
-            retry_at=None,
-        )
-
-    def _wake(self, when: float) -> None:
-        if when > self.observed.now:
-            self.wake_at = when if self.wake_at is None else min(self.wake_at, when)
+    # -- the Execution itself
 
     def _conclude(self) -> ExecutionState:
-        observed = self.observed
-        state = replace(observed.state, nodes=self.nodes, error=self.error, size=self.size)
+        observed, work = self.observed, self.work
+        root = self.closure.scopes[ROOT]
+        error = work.facts.error_of(ROOT)
+        state = replace(observed.state, nodes=work.facts.nodes, error=error, size=work.size)
         if state.started_at is None:
             state = replace(state, started_at=observed.now)
-        if not all(node.terminal for node in self.nodes.values()):
-            return replace(state, phase=ExecutionPhase.RUNNING)
-        if self.error is not None:
+        if not workflows.is_over(work, root) or work.again:
+            phase = ExecutionPhase.SUSPENDED if observed.suspended else ExecutionPhase.RUNNING
+            return replace(state, phase=phase)
+        if error is not None:
             return replace(state, phase=ExecutionPhase.FAILED, finished_at=observed.now)
-        if observed.cancelled and any(node.phase is NodePhase.CANCELLED for node in self.nodes.values()):
+        if observed.cancelled and any(node.phase is NodePhase.CANCELLED for node in state.nodes.values()):
             return replace(state, phase=ExecutionPhase.CANCELLED, finished_at=observed.now)
         return self._deliver(state)
 
     def _deliver(self, state: ExecutionState) -> ExecutionState:
-        """All nodes are over and none failed: the outputs, or why they can't be made."""
-        outputs: dict[str, Any] = {}
-        for name, output in self.observed.closure.outputs.items():
-            value = self._output(name, output)
-            if isinstance(value, Failure):
-                error = ExecutionError(value)
-                return replace(state, phase=ExecutionPhase.FAILED, finished_at=self.observed.now, error=error)
-            outputs[name] = value
-        return replace(state, phase=ExecutionPhase.SUCCEEDED, finished_at=self.observed.now, outputs=outputs)
-
-    def _output(self, name: str, output: Mapping[str, Any]) -> Any | Failure:
-        for _, ref in refs.iter_refs(output["from"]):
-            if ref.node is not None and self.nodes[ref.node].phase is NodePhase.SKIPPED:
-                if types.check_value(None, types.parse_type(output["type"])):
-                    kind = output["type"]
-                    message = (
-                        f"outputs.{name}: node {ref.node} was skipped, and {kind} can't be null; use optional[{kind}]"
-                    )
-                    return Failure(FailureKind.USER, "OutputSkipped", message)
-                return None
+        """All nodes are over and none failed: the outputs, or why they can't be made. They are written first."""
+        work = self.work
         try:
-            return refs.resolve(output["from"], lookup(self.facts))
-        except refs.RefValueError as problem:
-            return Failure(FailureKind.USER, "UnresolvableReference", f"outputs.{name}: {problem}")
+            outputs = workflows.deliver(work, self.closure.scopes[ROOT])
+            kept = outputs if isinstance(outputs, Failure) else work.kept(ROOT, outputs)
+        except NotKnownError as unknown:
+            work.look_up(unknown.question)
+            return replace(state, phase=ExecutionPhase.RUNNING)
+        except InvalidInputsError as wrong:
+            kept = wrong.failure
+        if isinstance(kept, Failure):
+            error = ExecutionError(kept)
+            return replace(state, phase=ExecutionPhase.FAILED, finished_at=self.observed.now, error=error)
+        return replace(state, phase=ExecutionPhase.SUCCEEDED, finished_at=self.observed.now, outputs=kept)
 
 
-def _pod_ask(node: Node, attempt: int, inputs: Mapping[str, Any], large: tuple[str, ...], observed: Observed) -> PodAsk:
-    return PodAsk(
-        execution=observed.name,
-        namespace=observed.namespace,
-        uid=observed.uid,
-        node=node.id,
-        attempt=attempt,
-        task=node.task,
-        spec=node.spec,
-        inputs=inputs,
-        code=node.code,
-        values=large,
-        settings=observed.settings,
+def _failed(state: NodeState, failure: Failure, now: float) -> NodeState:
+    return replace(
+        state,
+        phase=NodePhase.FAILED,
+        finished_at=now,
+        reason=failure.code,
+        message=failure.message,
+        failure=failure,
+        outputs=None,
+        retry_at=None,
     )
 
 
 def leftovers(
-    pods: Mapping[tuple[str, int], PodView], nodes: Mapping[str, NodeState], *, stopping: bool = False
-) -> Iterable[DeletePod]:
-    """Pods that have to go: of nodes that are over, of earlier attempts, and all of them when the Execution is
-    stopping.
+    observed: Observed, nodes: Mapping[str, NodeState], stopping: Callable[[Node], bool]
+) -> Iterable[DeletePod | TellExecution]:
+    """Children that have to go: of nodes that are over, of earlier attempts, and of all that is stopping. Executions
+    are told, and end by themselves; they are suspended, and go on, with their parent.
     """
-    for (node, attempt), view in pods.items():
-        if view.gone or view.deleting or isinstance(view.evidence, Succeeded | Failed):
+    for view in unfinished(observed.pods):
+        if _is_left_over(observed, nodes, stopping, view):
+            yield DeletePod(view.node, view.name)
+    for view in unfinished(observed.executions):
+        if view.cancelled:
             continue
-        state = nodes.get(node)
-        if stopping or state is None or state.terminal or attempt < state.attempt:
-            yield DeletePod(node, view.name)
+        if _is_left_over(observed, nodes, stopping, view):
+            yield TellExecution(view.node, view.name, "cancel", True)
+        elif view.suspended != observed.suspended:
+            yield TellExecution(view.node, view.name, "suspend", observed.suspended)
 
 
-def _failure_of(state: NodeState) -> Failure:
-    return state.failure or Failure(FailureKind.USER, state.reason or "Failed", state.message)
+def unfinished(children: Mapping[Any, ChildView]) -> list[ChildView]:
+    """Children to which something can still happen."""
+    candidates = children.open if isinstance(children, Children) else children
+    return [view for view in candidates.values() if not (view.gone or view.deleting or view.ended)]
+
+
+def _is_left_over(
+    observed: Observed, nodes: Mapping[str, NodeState], stopping: Callable[[Node], bool], view: ChildView
+) -> bool:
+    node, state = observed.closure.nodes.get(view.node), nodes.get(view.node)
+    if node is None or state is None or state.terminal or stopping(node):
+        return True
+    if view.element == ALONE:
+        return view.attempt < state.attempt
+    if state.elements is None or not state.elements.loaded:
+        return False
+    mine = state.elements.states.get(view.element)
+    return mine is None or view.attempt < mine.attempt
 
 
 def transitions(before: Mapping[str, NodeState], after: Mapping[str, NodeState]) -> Iterable[Transition]:
@@ -271,20 +369,38 @@ def transitions(before: Mapping[str, NodeState], after: Mapping[str, NodeState])
         yield Transition(name, old.phase, state.phase, state.reason, state.message, state.attempt)
 
 
+PATIENTLY = frozenset({RETRYING, "Upstream", "ParallelismLimit", "NamespaceLimit", "Suspended", "CacheReserved"})
+"""Reasons for which a node waits, and nobody has to look."""
+
+
 def stuck(observed: Observed, state: ExecutionState) -> tuple[str, str, str] | None:
     """The first node that waits for something that somebody should look at: node, reason, message."""
     for name, node in state.nodes.items():
-        if node.reason and (_held(node) or _pod_stuck(observed.pods.get((name, node.attempt)), node)):
+        if node.reason and (_held(node) or _child_stuck(observed, name, node)):
             return name, node.reason, node.message
+        if node.elements is not None and not node.terminal:
+            found = _element_stuck(observed, name, node)
+            if found is not None:
+                return found
     return None
 
 
 def _held(node: NodeState) -> bool:
-    """The API server doesn't take its pod at the moment, as ``record`` has it."""
-    return node.phase is NodePhase.PENDING and node.reason != RETRYING
+    """The API server doesn't take its child at the moment, as ``record`` has it."""
+    return node.phase is NodePhase.PENDING and node.reason not in PATIENTLY
 
 
-def _pod_stuck(view: PodView | None, node: NodeState) -> bool:
-    if node.phase is not NodePhase.QUEUED or view is None:
+def _child_stuck(observed: Observed, name: str, node: NodeState) -> bool:
+    if node.phase is not NodePhase.QUEUED:
         return False
-    return isinstance(view.evidence, Waiting) and view.evidence.stuck
+    place = (name, node.attempt, ALONE)
+    view = observed.pods.get(place) or observed.executions.get(place)  # type: ignore[call-overload]
+    return view is not None and isinstance(view.evidence, Waiting) and view.evidence.stuck
+
+
+def _element_stuck(observed: Observed, name: str, node: NodeState) -> tuple[str, str, str] | None:
+    assert node.elements is not None
+    for index, state in node.elements.states.items():
+        if state.stuck_since is not None or (state.phase is NodePhase.PENDING and state.reason and _held(state)):
+            return name, state.reason, f"element {index}: {state.message}"
+    return None

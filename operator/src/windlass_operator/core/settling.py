@@ -1,19 +1,25 @@
-"""Evidence → state: what a node's pod says is folded into the node's state, and failures are charged to a budget.
+"""Evidence → state: what an attempt's child says is folded into the state of its node, and failures are charged to a
+budget.
 
-``settle`` is applied until nothing changes, so a pod of a *later* attempt that exists already (we crashed after
-creating it, before writing the status) is found and folded in as well: no attempt is ever started twice.
+``settle`` is applied until nothing changes, so a child of a *later* attempt that exists already (we crashed after
+creating it, before writing the status) is found and folded in as well: no attempt is ever started twice. It serves
+nodes and elements of maps alike: both are a ``Target``.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from windlass_api import names
-from windlass_operator.core.closure import Node
-from windlass_operator.core.observed import NodeState, Observed, PodView
+from windlass_api import durations, names
+from windlass_operator.core.clock import parse as parse_time
+from windlass_operator.core.closure import Node, NodeKind
+from windlass_operator.core.observed import ALONE, ChildView, NodeState, Observed, Place
 from windlass_operator.core.states import ACTIVE, NodePhase
 from windlass_operator.kinds.evidence import Failed, Failure, FailureKind, Running, Succeeded, Waiting
+from windlass_operator.manifests.memory import can_grow
 
 PERMANENT = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 """Stuck reasons that no waiting can cure."""
@@ -27,130 +33,216 @@ RETRYING = "Retrying"
 LOST = Failure(
     FailureKind.SYSTEM, "PodLost", "the pod disappeared before it delivered a result (deleted, or its node was lost)"
 )
+CHILD_LOST = Failure(FailureKind.SYSTEM, "ExecutionLost", "the child execution was deleted before it ended")
+TIMED_OUT, PENDING_TOO_LONG = "TimeoutExpired", "PendingTimeout"
 
 
-def settle(node: Node, state: NodeState, observed: Observed, *, stopping: bool) -> NodeState:
-    """The node's state, with everything folded in that its pods say."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What has attempts: a node, or an element of a map."""
+
+    node: Node
+    spec: Mapping[str, Any]
+    """The effective spec, this run's overrides included."""
+    element: int = ALONE
+
+    def place(self, attempt: int) -> Place:
+        """One of its attempts."""
+        return Place(self.node.id, attempt, self.element)
+
+    @property
+    def label(self) -> int | None:
+        """The element, as names take it."""
+        return None if self.element == ALONE else self.element
+
+
+def settle(target: Target, state: NodeState, observed: Observed, *, stopping: bool) -> NodeState:
+    """The state, with everything folded in that its children say."""
     while not state.terminal:
-        before, state = state, _step(node, state, observed, stopping=stopping)
+        before, state = state, _step(target, state, observed, stopping=stopping)
         if state.attempt == before.attempt:
             break
     return state
 
 
-def _step(node: Node, state: NodeState, observed: Observed, *, stopping: bool) -> NodeState:
-    view = observed.pods.get((node.id, state.attempt))
+def look_again(target: Target, state: NodeState, observed: Observed) -> float | None:
+    """When an attempt that is under way runs out of time, if nothing happens before."""
+    if state.phase not in ACTIVE:
+        return None
+    view = child_of(target, state.attempt, observed)
+    times = [None if state.stuck_since is None else state.stuck_since + observed.settings.image_pull_grace]
+    if view is not None:
+        times += [_run_deadline(target, view), _pending_deadline(target, view)]
+    return min((time for time in times if time is not None), default=None)
+
+
+def child_of(target: Target, attempt: int, observed: Observed) -> ChildView | None:
+    """The child that decides about an attempt: its pod; or the Execution that runs a plan, or in place of the pod."""
+    place = target.place(attempt)
+    if target.node.kind is NodeKind.PLAN:
+        return observed.executions.get(place)
+    pod = observed.pods.get(place)
+    if pod is not None and gave_workflow(pod):
+        return observed.executions.get(place, pod)
+    return pod
+
+
+def gave_workflow(view: ChildView | None) -> bool:
+    """Whether what it returned is a workflow, to run in its place."""
+    return view is not None and isinstance(view.evidence, Succeeded) and view.evidence.workflow is not None
+
+
+def _step(target: Target, state: NodeState, observed: Observed, *, stopping: bool) -> NodeState:  # noqa: PLR0911  one per kind of evidence
+    view = child_of(target, state.attempt, observed)
+    lost = CHILD_LOST if target.node.kind is NodeKind.PLAN else LOST
     if view is None:
-        return _fail(node, state, LOST, observed, stopping) if state.phase in ACTIVE else state
-    if view.gone and not isinstance(view.evidence, Succeeded | Failed):
-        return _fail(node, state, LOST, observed, stopping)
+        return _fail(target, state, lost, observed, stopping) if state.phase in ACTIVE else state
+    if gave_workflow(view):
+        if stopping:
+            return _cancelled(state, observed)
+        return _running(state, observed, "Expanding", "the workflow that it gave is about to run")
+    if view.gone and not view.ended:
+        failure = CHILD_LOST if view.place in observed.executions else lost
+        return _fail(target, state, failure, observed, stopping)
     match view.evidence:
         case Waiting():
-            return _waiting(node, state, view, view.evidence, observed, stopping)
+            return _waiting(target, state, view, view.evidence, observed, stopping)
         case Running():
-            return replace(
-                state,
-                phase=NodePhase.RUNNING,
-                reason="",
-                message="",
-                stuck_since=None,
-                started_at=state.started_at if state.started_at is not None else observed.now,
-                retry_at=None,
-            )
+            deadline = _run_deadline(target, view)
+            if deadline is not None and observed.now >= deadline and not stopping:
+                return _fail(target, state, _timed_out(target), observed, stopping)
+            return _running(state, observed)
         case Succeeded():
-            return _succeeded(node, state, view.evidence, observed, stopping)
+            return _succeeded(target, state, view.evidence, observed, stopping)
         case Failed():
-            return _fail(node, state, view.evidence.failure, observed, stopping)
+            return _fail(target, state, view.evidence.failure, observed, stopping)
+
+
+def _running(state: NodeState, observed: Observed, reason: str = "", message: str = "") -> NodeState:
+    return replace(
+        state,
+        phase=NodePhase.RUNNING,
+        reason=reason,
+        message=message,
+        stuck_since=None,
+        started_at=_started(state, observed),
+        retry_at=None,
+        until=None,
+    )
+
+
+def _started(state: NodeState, observed: Observed) -> float:
+    return state.started_at if state.started_at is not None else observed.now
+
+
+def _run_deadline(target: Target, view: ChildView) -> float | None:
+    limit = _seconds(target, "timeout")
+    if limit is None or not isinstance(view.evidence, Running) or not view.evidence.since:
+        return None
+    return parse_time(view.evidence.since) + limit
+
+
+def _pending_deadline(target: Target, view: ChildView) -> float | None:
+    limit = _seconds(target, "pendingTimeout")
+    return None if limit is None or not view.created or not isinstance(view.evidence, Waiting) else view.created + limit
+
+
+def _seconds(target: Target, field: str) -> float | None:
+    """A time limit of the task; none where it is lifted."""
+    text = target.spec.get(field)
+    return (durations.seconds(text) or None) if isinstance(text, str) else None
+
+
+def _timed_out(target: Target) -> Failure:
+    text = f"the attempt ran longer than its timeout of {target.spec['timeout']}"
+    return Failure(FailureKind.USER, TIMED_OUT, text, recoverable=True)
 
 
 def _waiting(
-    node: Node, state: NodeState, view: PodView, evidence: Waiting, observed: Observed, stopping: bool
+    target: Target, state: NodeState, view: ChildView, evidence: Waiting, observed: Observed, stopping: bool
 ) -> NodeState:
-    started = state.started_at if state.started_at is not None else observed.now
-    if not evidence.stuck:
-        return replace(
-            state,
-            phase=NodePhase.QUEUED,
-            reason=evidence.reason,
-            message=evidence.message,
-            stuck_since=None,
-            started_at=started,
-            retry_at=None,
-        )
-    since = state.stuck_since if state.stuck_since is not None else observed.now
-    impatient = evidence.reason in PERMANENT or (
-        evidence.reason not in PATIENT and observed.now - since >= observed.settings.image_pull_grace
-    )
-    if impatient:
-        failure = Failure(
-            FailureKind.USER,
-            evidence.reason,
-            f"{_subject(node, evidence, observed)}: {evidence.message or evidence.reason}",
-        )
-        return _fail(node, state, failure, observed, stopping)
+    deadline = _pending_deadline(target, view)
+    if deadline is not None and observed.now >= deadline:
+        why = f": {evidence.reason}: {evidence.message}" if evidence.reason else ""
+        text = f"the pod did not start within its pendingTimeout of {target.spec['pendingTimeout']}{why}"
+        return _fail(target, state, Failure(FailureKind.SYSTEM, PENDING_TOO_LONG, text), observed, stopping)
+    since = None
+    if evidence.stuck:
+        since = state.stuck_since if state.stuck_since is not None else observed.now
+        if _impatient(evidence, observed.now - since, observed):
+            text = f"{_subject(target, evidence, observed)}: {evidence.message or evidence.reason}"
+            return _fail(target, state, Failure(FailureKind.USER, evidence.reason, text), observed, stopping)
     return replace(
         state,
         phase=NodePhase.QUEUED,
         reason=evidence.reason,
         message=evidence.message,
         stuck_since=since,
-        started_at=started,
+        started_at=_started(state, observed),
         retry_at=None,
+        until=None,
     )
 
 
-def _subject(node: Node, evidence: Waiting, observed: Observed) -> str:
-    image = node.spec.get("image") or observed.settings.default_image
+def _impatient(evidence: Waiting, waited: float, observed: Observed) -> bool:
+    return evidence.reason in PERMANENT or (
+        evidence.reason not in PATIENT and evidence.times_out and waited >= observed.settings.image_pull_grace
+    )
+
+
+def _subject(target: Target, evidence: Waiting, observed: Observed) -> str:
+    image = target.spec.get("image") or observed.settings.default_image
     return f"image {image!r}" if "Image" in evidence.reason else "the container"
 
 
-def _succeeded(node: Node, state: NodeState, evidence: Succeeded, observed: Observed, stopping: bool) -> NodeState:
-    missing = [name for name in node.spec.get("outputs") or {} if name not in evidence.outputs]
+def _succeeded(target: Target, state: NodeState, evidence: Succeeded, observed: Observed, stopping: bool) -> NodeState:
+    missing = [name for name in target.spec.get("outputs") or {} if name not in evidence.outputs]
     if missing:
         failure = Failure(
             FailureKind.USER,
             "MissingOutput",
             f"the task declares the output {missing[0]!r}, but gave {sorted(evidence.outputs) or 'nothing'}",
         )
-        return _fail(node, state, failure, observed, stopping)
+        return _fail(target, state, failure, observed, stopping)
     return replace(
         state,
         phase=NodePhase.SUCCEEDED,
         outputs=dict(evidence.outputs),
         finished_at=observed.now,
-        started_at=state.started_at if state.started_at is not None else observed.now,
+        started_at=_started(state, observed),
         reason="",
         message="",
         retry_at=None,
         stuck_since=None,
+        until=None,
     )
 
 
-def _fail(node: Node, state: NodeState, failure: Failure, observed: Observed, stopping: bool) -> NodeState:
-    if stopping:
-        return replace(
-            state,
-            phase=NodePhase.CANCELLED,
-            finished_at=observed.now,
-            reason="Cancelled",
-            message="",
-            retry_at=None,
-            stuck_since=None,
-        )
-    user = failure.kind is FailureKind.USER
-    charged = replace(
+def _cancelled(state: NodeState, observed: Observed) -> NodeState:
+    return replace(
         state,
-        user_failures=state.user_failures + (1 if user else 0),
-        system_failures=state.system_failures + (0 if user else 1),
+        phase=NodePhase.CANCELLED,
+        finished_at=observed.now,
+        reason="Cancelled",
+        message="",
+        retry_at=None,
         stuck_since=None,
+        until=None,
     )
-    if _may_retry(node, charged, failure, observed):
-        return _next_attempt(charged, failure, observed, names.pod_name(observed.name, node.id, state.attempt + 1))
+
+
+def _fail(target: Target, state: NodeState, failure: Failure, observed: Observed, stopping: bool) -> NodeState:
+    if stopping:
+        return _cancelled(state, observed)
+    charged = replace(charge(target, state, failure, observed), stuck_since=None, until=None)
+    if may_retry(target, state, charged, failure, observed):
+        seed = names.pod_name(observed.name, target.node.id, state.attempt + 1, target.label)
+        return _next_attempt(charged, failure, observed, seed)
     return replace(
         charged,
         phase=NodePhase.FAILED,
         finished_at=observed.now,
-        started_at=charged.started_at if charged.started_at is not None else observed.now,
+        started_at=_started(charged, observed),
         reason=failure.code,
         message=failure.message,
         failure=failure,
@@ -158,21 +250,35 @@ def _fail(node: Node, state: NodeState, failure: Failure, observed: Observed, st
     )
 
 
-def _may_retry(node: Node, charged: NodeState, failure: Failure, observed: Observed) -> bool:
+def charge(target: Target, state: NodeState, failure: Failure, observed: Observed) -> NodeState:
+    """The state with a failure on the account of who is to blame."""
+    if failure.kind is FailureKind.SYSTEM:
+        return replace(state, system_failures=state.system_failures + 1)
+    if failure.kind is FailureKind.OOM and can_grow(target.spec, state.oom_failures, observed.settings.oom_factor):
+        return replace(state, oom_failures=state.oom_failures + 1)
+    return replace(state, user_failures=state.user_failures + 1)
+
+
+def may_retry(target: Target, before: NodeState, charged: NodeState, failure: Failure, observed: Observed) -> bool:
+    """Whether the budget that paid for a failure has an attempt left. That of memory ends where it can't grow."""
     if failure.kind is FailureKind.SYSTEM:
         return charged.system_failures <= observed.settings.system_retries
-    return failure.recoverable and charged.user_failures <= int(node.spec.get("retries") or 0)
+    if charged.oom_failures > before.oom_failures:
+        return True
+    return failure.recoverable and charged.user_failures <= int(target.spec.get("retries") or 0)
 
 
 def _next_attempt(charged: NodeState, failure: Failure, observed: Observed, seed: str) -> NodeState:
-    failures = charged.user_failures + charged.system_failures
     return replace(
         charged,
         phase=NodePhase.PENDING,
         attempt=charged.attempt + 1,
         reason=RETRYING,
         message=f"attempt {charged.attempt} failed: {failure.code}: {failure.message}",
-        retry_at=observed.now + backoff(failures, seed, observed.settings.backoff_base, observed.settings.backoff_cap),
+        execution="",
+        unsure=False,
+        retry_at=observed.now
+        + backoff(charged.failures, seed, observed.settings.backoff_base, observed.settings.backoff_cap),
     )
 
 

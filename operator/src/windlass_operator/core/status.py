@@ -6,18 +6,34 @@ Patch from the status that was last written to the one wanted: a transition of o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from windlass_api import conditions, names
 from windlass_operator.core.clock import duration, parse as parse_time, rfc3339, rfc3339_seconds
 from windlass_operator.core.closure import Closure
-from windlass_operator.core.observed import ExecutionError, ExecutionState, NodeState
+from windlass_operator.core.observed import (
+    FAILED,
+    RUNS,
+    SUCCEEDED,
+    CacheNote,
+    Elements,
+    ExecutionError,
+    ExecutionState,
+    NodeState,
+    Stored,
+)
 from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
 from windlass_operator.kinds.evidence import Failure, FailureKind
 
 MESSAGE_LIMIT = 1024
 """Characters of a message in the status. The full text of an error is in ``status.error`` and in the pod's log."""
+
+PHASES_LIMIT = 4096
+"""Characters of a map's phases in the status."""
+VALUE = "$value"
+"""The key of an output that stands for one kept in a ConfigMap, by its hash."""
 
 Status = dict[str, Any]
 
@@ -34,12 +50,15 @@ def render(
     cheap.
     """
     old_nodes = previous.get("nodes") or {}
-    nodes = {name: _node(old_nodes.get(name), node, closure, name) for name, node in state.nodes.items()}
+    shown = {
+        name: node for name, node in state.nodes.items() if name in old_nodes or _is_shown(closure, state.nodes, name)
+    }
+    nodes = {name: _node(old_nodes.get(name), node, closure, name) for name, node in shown.items()}
     status: Status = {
         "observedGeneration": generation,
         "phase": state.phase.value,
         "closure": closure.hash,
-        "progress": f"{sum(node.phase is NodePhase.SUCCEEDED for node in state.nodes.values())}/{len(state.nodes)}",
+        "progress": f"{sum(node.phase is NodePhase.SUCCEEDED for node in shown.values())}/{len(shown)}",
         "nodes": nodes,
         "conditions": _conditions(list(previous.get("conditions") or ()), state, stuck, generation, now),
     }
@@ -50,10 +69,32 @@ def render(
     if state.started_at is not None and state.finished_at is not None:
         status["duration"] = duration(state.finished_at - state.started_at)
     if state.outputs is not None:
-        status["outputs"] = dict(state.outputs)
+        status["outputs"] = _outputs(state.outputs)
     if state.error is not None:
         status["error"] = _error(state.error)
     return status
+
+
+def _is_shown(closure: Closure, nodes: Mapping[str, NodeState], name: str) -> bool:
+    """Nodes of a workflow that has not begun are not shown, nor is what handles failures before there is one."""
+    node, state = closure.nodes[name], nodes[name]
+    if node.scope and nodes[node.scope].started_at is None:
+        return False
+    return not (node.handler and (state.phase is NodePhase.PENDING or state.reason == "NoFailure"))
+
+
+def _outputs(outputs: Mapping[str, Any]) -> Status:
+    """Values; one that is kept elsewhere is a reference."""
+    return {name: {VALUE: value.digest} if isinstance(value, Stored) else value for name, value in outputs.items()}
+
+
+def _parse_outputs(outputs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if outputs is None:
+        return None
+    return {
+        name: Stored(value[VALUE]) if isinstance(value, Mapping) and set(value) == {VALUE} else value
+        for name, value in outputs.items()
+    }
 
 
 def waiting(previous: Mapping[str, Any], reason: str, message: str, generation: int, now: float) -> Status:
@@ -114,6 +155,14 @@ def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Operation]:
     return operations
 
 
+def unchanged(uid: str, version: str) -> list[Operation]:
+    """What a patch begins with, so that it fails on another object of the name, and after another's write."""
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+    ]
+
+
 def is_urgent(operations: list[Operation]) -> bool:
     """Whether a patch says more than that nodes are under way. What isn't urgent may wait a moment, and is often
     outdated by then.
@@ -125,6 +174,8 @@ def is_urgent(operations: list[Operation]) -> bool:
 
 
 def _urgent_node(node: Status) -> bool:
+    if "elements" in node and node["phase"] == "Running":
+        return False
     return node["phase"] not in ("Queued", "Running") or "message" in node
 
 
@@ -136,7 +187,7 @@ def parse(status: Mapping[str, Any]) -> ExecutionState:
         nodes={name: _parse_node(node) for name, node in nodes.items()},
         started_at=_time(status.get("startedAt")),
         finished_at=_time(status.get("finishedAt")),
-        outputs=status.get("outputs"),
+        outputs=_parse_outputs(status.get("outputs")),
         error=ExecutionError(_parse_failure(error), error.get("node")) if error else None,
         size=sum(len(names.canonical_json(node["outputs"])) for node in nodes.values() if "outputs" in node),
     )
@@ -146,23 +197,63 @@ def _node(old: Status | None, node: NodeState, closure: Closure, name: str) -> S
     if old is not None and node.terminal and old.get("phase") == node.phase.value:
         return old  # nothing happens to it any more
     defined = closure.nodes[name]
-    rendered: Status = {"phase": node.phase.value, "task": defined.task}
+    rendered: Status = {"phase": node.phase.value}
+    if defined.target:
+        rendered[defined.kind.value] = defined.target
     if defined.name != name:
         rendered["name"] = defined.name
     if node.attempt:
         rendered["attempt"] = node.attempt
-    if node.user_failures or node.system_failures:
+    if node.failures:
         rendered["failures"] = {"user": node.user_failures, "system": node.system_failures}
-    for key, value in (("startedAt", node.started_at), ("finishedAt", node.finished_at), ("retryAt", node.retry_at)):
-        if value is not None:
-            rendered[key] = rfc3339(value)
+        if node.oom_failures:
+            rendered["failures"]["oom"] = node.oom_failures
+    times = {
+        "startedAt": node.started_at,
+        "finishedAt": node.finished_at,
+        "retryAt": node.retry_at,
+        "until": node.until,
+    }
+    rendered |= {key: rfc3339(value) for key, value in times.items() if value is not None}
+    rendered |= {
+        key: value
+        for key, value in (("execution", node.execution), ("signal", node.signal), ("resume", node.resume))
+        if value
+    }
+    if node.cache is not None:
+        about = {"state": node.cache.state, "message": shorten(node.cache.message), "entry": node.cache.entry}
+        rendered["cache"] = {key: value for key, value in about.items() if value}
+    if node.elements is not None:
+        rendered["elements"] = _elements(node.elements)
     if node.reason:
         rendered["reason"] = node.reason
     if node.message:
         rendered["message"] = shorten(node.message)
     if node.outputs is not None:
-        rendered["outputs"] = dict(node.outputs)
+        rendered["outputs"] = _outputs(node.outputs)
     return old if old == rendered and old is not None else rendered
+
+
+def _elements(elements: Elements) -> Status:
+    """Counters, and run lengths where they are short. What is not written for good yet counts as running."""
+    phases = bytearray(elements.phases)
+    for index in elements.unwritten:
+        if phases[index] in (SUCCEEDED, FAILED):
+            phases[index] = RUNS
+    text = bytes(phases).decode("ascii")
+    rendered: Status = {
+        "total": len(text),
+        "pending": text.count("P"),
+        "running": text.count("Q") + text.count("R"),
+        "succeeded": text.count("S"),
+        "failed": text.count("F"),
+        "segments": elements.segments,
+    }
+    lengths = "".join(f"{found[1]}{len(found[0])}" for found in _RUN.finditer(text))
+    return rendered if len(lengths) > PHASES_LIMIT else {**rendered, "phases": lengths}
+
+
+_RUN = re.compile(r"(.)\1*")
 
 
 def shorten(text: str, limit: int = MESSAGE_LIMIT) -> str:
@@ -184,9 +275,27 @@ def _parse_node(node: Mapping[str, Any]) -> NodeState:
         finished_at=_time(node.get("finishedAt")),
         reason=node.get("reason") or "",
         message=node.get("message") or "",
-        outputs=node.get("outputs"),
+        outputs=_parse_outputs(node.get("outputs")),
         retry_at=_time(node.get("retryAt")),
+        oom_failures=int(failures.get("oom") or 0),
+        until=_time(node.get("until")),
+        signal=node.get("signal") or "",
+        execution=node.get("execution") or "",
+        resume=node.get("resume") or "",
+        cache=_parse_cache(node.get("cache")),
+        elements=_parse_elements(node.get("elements")),
     )
+
+
+def _parse_cache(cache: Mapping[str, Any] | None) -> CacheNote | None:
+    return CacheNote(cache["state"], cache.get("message") or "", cache.get("entry") or "") if cache else None
+
+
+def _parse_elements(elements: Mapping[str, Any] | None) -> Elements | None:
+    """That there are so many. What they came to is in the segments, and with their children."""
+    if elements is None:
+        return None
+    return Elements(bytearray(b"P") * int(elements["total"]), segments=int(elements["segments"]), loaded=False)
 
 
 def _parse_failure(error: Mapping[str, Any]) -> Failure:
@@ -198,7 +307,8 @@ def _parse_failure(error: Mapping[str, Any]) -> Failure:
 
 def _error(error: ExecutionError) -> Status:
     failure = error.failure
-    rendered = {"node": error.node, "code": failure.code, "kind": failure.kind.value, "type": failure.type}
+    kind = FailureKind.USER if failure.kind is FailureKind.OOM else failure.kind
+    rendered = {"node": error.node, "code": failure.code, "kind": kind.value, "type": failure.type}
     rendered |= {"message": failure.message, "traceback": failure.traceback}
     return {key: value for key, value in rendered.items() if value}
 
@@ -211,10 +321,13 @@ def _conditions(
     listed: list[dict[str, Any]], state: ExecutionState, stuck: tuple[str, str, str] | None, generation: int, now: float
 ) -> list[dict[str, Any]]:
     finished = state.phase in FINISHED
+    suspended = state.phase is ExecutionPhase.SUSPENDED
     listed = _set(listed, conditions.ACCEPTED, True, "Accepted", "", generation, now)
-    listed = _set(
-        listed, conditions.RECONCILING, not finished, "Finished" if finished else "Running", "", generation, now
-    )
+    doing = "Finished" if finished else state.phase.value
+    listed = _set(listed, conditions.RECONCILING, not finished and not suspended, doing, "", generation, now)
+    if suspended or conditions.get(listed, conditions.SUSPENDED) is not None:
+        reason = "Requested" if suspended else doing
+        listed = _set(listed, conditions.SUSPENDED, suspended, reason, "", generation, now)
     if stuck is not None and not finished:
         listed = _set(
             listed, conditions.STALLED, True, stuck[1], shorten(f"node {stuck[0]}: {stuck[2]}"), generation, now

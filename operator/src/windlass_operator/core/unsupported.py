@@ -22,9 +22,9 @@ class Row(NamedTuple):
     """A field that has no effect yet."""
 
     where: str
-    """What has the field: ``execution``, ``workflow``, ``node``, ``task``, ``parameter`` (an input or output of a
-    definition) or ``overrides`` (those of a task, of a node, or a workflow's defaults); or ``kind``, where the field
-    is a kind of its own."""
+    """What has the field: ``task``, ``parameter`` (an input or output of a definition), ``overrides`` (those of a task,
+    of a node, of an Execution, or a workflow's defaults), ``plan`` (a LaunchPlan; runs by hand go without) or ``run``
+    (a LaunchPlan, of its runs); or ``kind``, where the field is a kind of its own."""
     field: str
     instead: str
     """What to do today."""
@@ -33,36 +33,24 @@ class Row(NamedTuple):
 
 
 ROWS: tuple[Row, ...] = (
-    Row("kind", "LaunchPlan", "start its Workflow by an Execution, with the plan's inputs"),
     Row("kind", "ActorEnvironment", "leave it out; tasks run in pods of their own"),
     Row("kind", "Backfill", "start an Execution for each time of the range"),
     Row("kind", "App", "use a Deployment and a Service"),
-    Row("execution", "launchPlan", "run its workflow, with the plan's inputs"),
-    Row("workflow", "failurePolicy", "leave it out; the first failure stops the run", ("FailImmediately",)),
-    Row("workflow", "onFailure", "leave it out; look at the Execution's Failed condition"),
-    Row(
-        "node", "workflow", "call the other workflow without failure settings of its own, so that its nodes stand here"
-    ),
-    Row("node", "launchPlan", "call the plan's workflow itself"),
-    Row("node", "select", "choose in a task that takes the values as optional inputs"),
-    Row("node", "approve", "divide the workflow in two, and start the second by hand"),
-    Row("node", "waitForInput", "divide the workflow in two, and give the value as an input of the second"),
-    Row("node", "sleep", "wait in a task"),
-    Row("node", "map", "call the task once for each element, or loop in a task"),
+    Row("plan", "schedule", "start its runs by hand"),
+    Row("plan", "trigger", "start its runs by hand"),
+    Row("plan", "notifications", "watch its Executions", ([],)),
+    Row("plan", "concurrency", "start its runs one after the other"),
+    Row("run", "rawOutputPrefix", "leave it out; there is no store yet"),
     Row("task", "container", "run a Python function in that image"),
     Row("task", "actor", "leave it out; the task then runs in a pod of its own"),
-    Row("task", "python.dynamic", "make the calls in a workflow", (False,)),
     Row("parameter", "artifact", "pass the value as an input"),
     Row("overrides", "accelerator", "ask for the device in `resources`, such as nvidia.com/gpu"),
     Row("overrides", "sharedMemory", "leave it out"),
     Row("overrides", "secrets", "leave it out; no Secret can be read yet"),
-    Row("overrides", "interruptible", "leave it out; pods run on nodes that stay", (False,)),
     Row("overrides", "podTemplate", "leave it out; image, env and resources can be set"),
     Row("overrides", "podTemplateName", "leave it out; image, env and resources can be set"),
     Row("overrides", "labels", "leave it out", ({},)),
     Row("overrides", "annotations", "leave it out", ({},)),
-    Row("overrides", "timeout", "end in time in the code itself", ("0s",)),
-    Row("overrides", "cache", "leave it out; everything is computed anew"),
     Row("overrides", "deck", "leave it out; log what should be seen"),
 )
 
@@ -72,12 +60,19 @@ def in_definition(kind: str, spec: Spec, find_task: FindTask) -> list[Finding]:
     row = next((row for row in ROWS if (row.where, row.field) == ("kind", kind)), None)
     if row is not None:
         return [finding("", row.instead)]
+    if kind == "LaunchPlan":
+        return [*_asked("plan", spec, "spec"), *_asked("run", spec, "spec")]
     return in_task(spec) if kind == "Task" else in_workflow(spec, find_task)
 
 
 def in_execution(spec: Spec) -> list[Finding]:
     """What an Execution itself asks for in vain."""
-    return list(_asked("execution", spec, "spec"))
+    return list(_asked("overrides", spec.get("overrides") or {}, "spec.overrides"))
+
+
+def in_runs_of(plan: Spec) -> list[Finding]:
+    """What a LaunchPlan asks for in vain of each of its runs, those by hand included."""
+    return list(_asked("run", plan, "spec"))
 
 
 def in_task(spec: Spec, owner: str = "") -> list[Finding]:
@@ -93,12 +88,13 @@ def in_workflow(spec: Spec, find_task: FindTask) -> list[Finding]:
     """What a Workflow asks for in vain, and what each of its tasks does where they run. Tasks that are not there say
     nothing.
     """
-    findings = [*_asked("workflow", spec, "spec"), *_in_interface(spec, "spec")]
+    findings = [*_in_interface(spec, "spec")]
     findings += _asked("overrides", spec.get("defaults") or {}, "spec.defaults")
     tasks: dict[tuple[str, str | None], Spec] = {}
-    for index, node in enumerate(spec.get("nodes") or ()):
-        path = field_path("spec", "nodes", index)
-        findings += _asked("node", node, path)
+    places = [(field_path("spec", "nodes", index), node) for index, node in enumerate(spec.get("nodes") or ())]
+    if spec.get("onFailure"):
+        places.append(("spec.onFailure", spec["onFailure"]))
+    for path, node in places:
         findings += _asked("overrides", node.get("overrides") or {}, field_path(path, "overrides"))
         if node.get("task"):
             key = node["task"]["name"], node["task"].get("version")

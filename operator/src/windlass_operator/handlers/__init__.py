@@ -2,7 +2,8 @@
 
 Five lines per handler: remember, wake. No create/update/delete handlers and no daemons (they would put annotations and
 finalizers on users' objects); kopf's own Events and peering are off; errors never reach kopf. The index handlers exist
-because kopf holds all event handlers back until every index is filled: so no pass runs on half of the picture.
+because kopf holds all event handlers back until every index is filled: so no pass runs on half of the picture. kopf
+calls them first for every event, so what is news to them wakes those whom it concerns.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from windlass_api import names
 from windlass_operator.core.plan_definition import DEFINITIONS
 from windlass_operator.reconcile.loop import Reconciler
 
-KINDS = (*DEFINITIONS, "Execution")
+KINDS = (*DEFINITIONS, "Execution", "Signal")
 """What is watched."""
 
 
@@ -27,8 +28,7 @@ def build_registry(reconciler: Reconciler) -> kopf.OperatorRegistry:
     for kind in KINDS:
         where = (names.GROUP, names.VERSION, names.plural(kind))
         kopf.on.event(*where, id=f"{kind}-event", registry=registry)(_event_handler(reconciler, kind))
-        if kind != "Execution":
-            kopf.index(*where, id=f"{kind}-index", registry=registry)(_index_handler(reconciler, kind))
+        kopf.index(*where, id=f"{kind}-index", registry=registry)(_index_handler(reconciler, kind))
     return registry
 
 
@@ -67,8 +67,16 @@ async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 def _index_handler(reconciler: Reconciler, kind: str) -> Any:
+    store = reconciler.store
+
     async def remember(body: Mapping[str, Any], **_: Any) -> None:
-        reconciler.store.remember_definition(kind, dict(body))
+        match kind:
+            case "Execution":
+                reconciler.news(store.remember_child(dict(body)))
+            case "Signal":
+                reconciler.news(store.remember_signal(dict(body)))
+            case _:
+                store.remember_definition(kind, dict(body))
 
     return remember
 
@@ -80,7 +88,10 @@ def _event_handler(reconciler: Reconciler, kind: str) -> Any:
     def execution(event: Mapping[str, Any], **_: Any) -> None:
         reconciler.execution_event(event["type"], event["object"])
 
-    chosen = execution if kind == "Execution" else definition
+    def signal(event: Mapping[str, Any], **_: Any) -> None:
+        reconciler.signal_event(event["type"], event["object"])
+
+    chosen = {"Execution": execution, "Signal": signal}.get(kind, definition)
 
     async def handle(event: Mapping[str, Any], **_: Any) -> None:
         chosen(event)

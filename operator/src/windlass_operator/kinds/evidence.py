@@ -1,4 +1,4 @@
-"""What a pod says about the attempt it runs, in five words: waiting, running, succeeded, failed, gone.
+"""What a child (a pod, an Execution) says about the attempt it runs: waiting, running, succeeded, failed.
 
 Raw pods are read exactly once, when their event arrives, and only this is kept: small, comparable, and free of
 Kubernetes.
@@ -17,6 +17,8 @@ class FailureKind(str, Enum):
 
     USER = "user"
     SYSTEM = "system"
+    OOM = "oom"
+    """It needed more memory than it had. Without a way to get more, that is the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Waiting:
     message: str = ""
     stuck: bool = False
     """Whether somebody should look: the reason won't go away by waiting a moment."""
+    times_out: bool = True
+    """Whether the attempt fails when it stays stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Succeeded:
     outputs: Mapping[str, Any]
     at: str
     timings: Mapping[str, float] = field(default_factory=dict)
+    workflow: Mapping[str, Any] | None = None
+    """The workflow that is to run in its place and give its outputs, if it returned one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,17 @@
 """The kind ``python``: a function of the user's, run by the mounted runtime in a pod of its own.
 
 A pod that ended is read in this order: the result record in its termination message is the truth (it carries outputs
-or the error); without one the container's own reason and exit code decide, by the table ``WITHOUT_RECORD``; a pod
-that never got to run a container is judged by its own reason.
+or the error). Without one, the condition ``DisruptionTarget`` says that the cluster ended it; then its own reason may,
+by the table ``OF_THE_POD``; then the container's reason and exit code decide, by the table ``WITHOUT_RECORD``. A pod
+whose container never ran is the cluster's failure.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from windlass_api import types
+from windlass_api import records, types
 from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind, Running, Succeeded, Waiting
 from windlass_operator.manifests.objects import Manifest
 from windlass_operator.manifests.pod import CONTAINER, PodAsk, build
@@ -23,9 +23,13 @@ STUCK = frozenset(
         "ErrImageNeverPull",
         "InvalidImageName",
         "RegistryUnavailable",
+        "SignatureValidationFailed",
         "ImageInspectError",
         "CreateContainerConfigError",
+        "PreCreateHookError",
         "CreateContainerError",
+        "PreStartHookError",
+        "PostStartHookError",
         "RunContainerError",
         "Unschedulable",
     }
@@ -36,6 +40,26 @@ DISRUPTIONS = frozenset(
     {"Evicted", "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "Preempting", "UnexpectedAdmissionError"}
 )
 """``status.reason`` of pods that the cluster ended, not their code."""
+
+NOT_ADMITTED = frozenset(
+    {
+        "AppArmor",
+        "InvalidNodeInfo",
+        "NodeAffinity",
+        "NodeName",
+        "NodePorts",
+        "PodFeatureUnsupported",
+        "PodOSNotSupported",
+        "PodOSSelectorNodeLabelDoesNotMatch",
+        "SysctlForbidden",
+        "TaintToleration",
+        "TopologyAffinityError",
+        "UnexpectedPredicateFailureType",
+    }
+)
+"""``status.reason`` of pods that their node's kubelet did not take. Beside these there is one for each resource that
+there is too little of, such as ``OutOfcpu``. A kubelet that starts anew ends running pods with them, too.
+"""
 
 
 class PythonKind:
@@ -88,39 +112,16 @@ def _waiting(status: Mapping[str, Any]) -> Waiting:
 def _ended(pod: Mapping[str, Any], status: Mapping[str, Any]) -> Evidence:
     terminated = (_container(status).get("state") or {}).get("terminated") or {}
     at = terminated.get("finishedAt") or ""
-    record = _record(terminated.get("message"))
+    record = records.decode(terminated.get("message"))
     if record is not None:
         if "error" in record:
             return Failed(_recorded_failure(record["error"]), at)
-        if types.is_too_deep(record["outputs"]):
+        outputs, workflow = record.get("outputs") or {}, record.get("workflow")
+        if types.is_too_deep(outputs) or types.is_too_deep(workflow):
             return Failed(Failure(FailureKind.USER, "OutputTooDeep", "the outputs are nested too deeply"), at)
         if status.get("phase") == "Succeeded":
-            return Succeeded(record["outputs"], at, record.get("timings") or {})
+            return Succeeded(outputs, at, record.get("timings") or {}, workflow)
     return Failed(_failure_without_record(status, terminated), at)
-
-
-def _record(message: str | None) -> dict[str, Any] | None:
-    """The runtime's record, or None where the message is something else (a log tail, a kubelet's complaint, half a
-    record, or what no status can hold: anything in the pod may have written it).
-    """
-    try:
-        record = json.loads(message or "", parse_int=_number)
-        json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        return None
-    if (
-        isinstance(record, dict)
-        and record.get("v") == 1
-        and (isinstance(record.get("outputs"), dict) or isinstance(record.get("error"), dict))
-    ):
-        return record
-    return None
-
-
-def _number(digits: str) -> int | float:
-    """A whole number, as Kubernetes keeps it: beyond 64 bits it is rounded to a float."""
-    number = int(digits)
-    return number if -(2**63) <= number < 2**63 else float(digits)
 
 
 def _recorded_failure(error: Mapping[str, Any]) -> Failure:
@@ -150,12 +151,27 @@ def _failure_without_record(status: Mapping[str, Any], terminated: Mapping[str, 
             disruption.get("message") or "the pod was disrupted",
         )
     reason, message = status.get("reason") or "", status.get("message") or ""
-    if reason in DISRUPTIONS:
-        return Failure(FailureKind.SYSTEM, reason, message or "the cluster ended the pod")
+    for concerns, kind, text, recoverable in OF_THE_POD:
+        if concerns(reason):
+            return Failure(kind, reason, message or text, recoverable=recoverable)
     if not terminated:
         text = message or _init_trouble(status) or "the pod ended before its container ran"
         return Failure(FailureKind.SYSTEM, reason or "PodFailed", text)
     return _by_exit_code(terminated)
+
+
+OF_THE_POD: tuple[tuple[Callable[[str], bool], FailureKind, str, bool], ...] = (
+    # the pod's reason → kind, message, whether the user's retries apply
+    (lambda reason: reason == "DeadlineExceeded", FailureKind.USER, "the pod had a deadline, and exceeded it", True),
+    (lambda reason: reason in DISRUPTIONS, FailureKind.SYSTEM, "the cluster ended the pod", False),
+    (
+        lambda reason: reason in NOT_ADMITTED or reason.startswith("OutOf"),
+        FailureKind.SYSTEM,
+        "its node did not take the pod",
+        False,
+    ),
+)
+"""What the reason of a pod itself means. The first row that matches counts; where none does, its container decides."""
 
 
 def _init_trouble(status: Mapping[str, Any]) -> str:
@@ -181,10 +197,17 @@ WITHOUT_RECORD: tuple[tuple[Callable[[Any, str], bool], FailureKind, str, str, b
     # (exit code, reason) → kind, code, message, whether the user's retries apply
     (
         lambda code, reason: reason == "OOMKilled",
-        FailureKind.USER,
+        FailureKind.OOM,
         "OOMKilled",
         "the container was killed because it used more memory than its limit; raise the task's memory limit",
         True,
+    ),
+    (
+        lambda code, reason: reason in ("ContainerStatusUnknown", "Unknown"),
+        FailureKind.SYSTEM,
+        "ContainerStatusUnknown",
+        "nobody knows what became of the container: its node, or what runs containers there, was started anew",
+        False,
     ),
     (
         lambda code, reason: reason in ("StartError", "ContainerCannotRun") or code in (126, 127, 128),

@@ -33,6 +33,29 @@ def labels(**extra: str) -> dict[str, str]:
     return {names.MANAGED_BY: "windlass", **extra}
 
 
+def place_labels(node: str, attempt: int, element: int | None = None) -> dict[str, str]:
+    """Which attempt of which node (and element) a child is for. A long path of a node is a hash here."""
+    found = {names.LABEL_NODE: names.label_value(node), names.LABEL_ATTEMPT: str(attempt)}
+    return found if element is None else {**found, names.LABEL_ELEMENT: str(element)}
+
+
+def place_annotations(node: str, closure: str) -> dict[str, str]:
+    """What the Execution is pinned to; and the node in full, where its label is a hash."""
+    pinned = {names.ANNOTATION_CLOSURE: closure} if closure else {}
+    return pinned if names.label_value(node) == node else {**pinned, names.ANNOTATION_NODE: node}
+
+
+def place_of(metadata: Mapping[str, Any]) -> tuple[str, int, int | None] | None:
+    """The node, attempt and element that a child is for; None where its labels don't say."""
+    found = metadata.get("labels") or {}
+    attempt, node = str(found.get(names.LABEL_ATTEMPT, "")), found.get(names.LABEL_NODE)
+    element = found.get(names.LABEL_ELEMENT)
+    if node is None or not attempt.isdigit() or not (element is None or str(element).isdigit()):
+        return None
+    node = (metadata.get("annotations") or {}).get(names.ANNOTATION_NODE, node)
+    return node, int(attempt), None if element is None else int(element)
+
+
 def value_config_map(name: str, namespace: str, value_json: bytes, execution: str, owner: Manifest) -> Manifest:
     """A large input value, compressed. Immutable: its name holds the hash of its content."""
     return {

@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from windlass_api import names
-from windlass_operator.manifests.objects import Manifest, labels, owner_reference
+from windlass_operator.manifests.memory import grown
+from windlass_operator.manifests.objects import (
+    Manifest,
+    labels,
+    owner_reference,
+    place_annotations,
+    place_labels,
+)
 from windlass_operator.settings import RuntimeDelivery, Settings
 
 WORK = "/var/run/windlass/work"
@@ -49,16 +56,26 @@ class PodAsk:
     spec: Mapping[str, Any]
     """The effective task spec: the Task's, with the node's overrides merged in."""
     inputs: Mapping[str, Any]
+    element: int | None = None
+    """Of a map, which element it runs."""
     code: str | None = None
     """The ConfigMap with the bundle: the closure's pinned copy."""
     values: tuple[str, ...] = ()
     """The hashes of the large values that the inputs refer to."""
+    oom_failures: int = 0
+    """How many attempts ran out of memory before."""
+    interruptible: bool = False
+    """Whether it may run on nodes that can go away at any time."""
+    service_account: str | None = None
+    """The ServiceAccount that the run says."""
+    closure: str = ""
+    """What the Execution is pinned to."""
     settings: Settings = field(default_factory=Settings)
 
     @property
     def name(self) -> str:
         """The pod's name: the same attempt of the same node always has the same one."""
-        return names.pod_name(self.execution, self.node, self.attempt)
+        return names.pod_name(self.execution, self.node, self.attempt, self.element)
 
 
 def build(ask: PodAsk) -> Manifest:
@@ -81,14 +98,8 @@ def identity(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
     pod["metadata"] = {
         "name": ask.name,
         "namespace": ask.namespace,
-        "labels": labels(
-            **{
-                names.LABEL_EXECUTION: ask.execution,
-                names.LABEL_NODE: ask.node,
-                names.LABEL_ATTEMPT: str(ask.attempt),
-            }
-        ),
-        "annotations": {names.ANNOTATION_TASK: ask.task},
+        "labels": labels(**{names.LABEL_EXECUTION: ask.execution, **place_labels(ask.node, ask.attempt, ask.element)}),
+        "annotations": {names.ANNOTATION_TASK: ask.task, **place_annotations(ask.node, ask.closure)},
         "ownerReferences": [owner_reference("Execution", ask.execution, ask.uid, controller=True)],
     }
 
@@ -128,13 +139,26 @@ def task_document(ask: PodAsk) -> str:
         "retryOn": ask.spec.get("retryOn") or [],
         "limit": ask.settings.outputs_limit,
     }
+    if ask.element is not None:
+        document["element"] = ask.element
     return json.dumps(document, separators=(",", ":")).replace("$", "\\u0024")
 
 
 def resources(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
-    """Requests and limits, as the author wrote them."""
-    if ask.spec.get("resources"):
-        container["resources"] = {part: dict(values) for part, values in ask.spec["resources"].items() if values}
+    """Requests and limits, as the author wrote them; with more memory, where earlier attempts ran out of it."""
+    wanted = grown(ask.spec, ask.oom_failures, ask.settings.oom_factor)
+    if wanted:
+        container["resources"] = wanted
+
+
+def capacity(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
+    """Interruptible attempts go to nodes that can go away at any time, and bear their taints."""
+    if not ask.interruptible:
+        return
+    if ask.settings.interruptible_node_selector:
+        pod["spec"]["nodeSelector"] = dict(ask.settings.interruptible_node_selector)
+    if ask.settings.interruptible_tolerations:
+        pod["spec"]["tolerations"] = [dict(one) for one in ask.settings.interruptible_tolerations]
 
 
 def work_folder(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
@@ -186,6 +210,8 @@ def security(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
     }
     container["securityContext"] = _container_security()
     pod["spec"]["automountServiceAccountToken"] = False
+    if ask.service_account:
+        pod["spec"]["serviceAccountName"] = ask.service_account
 
 
 def lifecycle(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
@@ -194,7 +220,19 @@ def lifecycle(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
     pod["spec"]["enableServiceLinks"] = False
 
 
-STEPS = (identity, command, environment, resources, work_folder, runtime, code, large_values, security, lifecycle)
+STEPS = (
+    identity,
+    command,
+    environment,
+    resources,
+    capacity,
+    work_folder,
+    runtime,
+    code,
+    large_values,
+    security,
+    lifecycle,
+)
 
 
 def _mount(

@@ -25,7 +25,7 @@ from windlass_operator.manifests.objects import (
     pinned_code,
 )
 from windlass_operator.reconcile import paths
-from windlass_operator.reconcile.apply import outcome_of
+from windlass_operator.reconcile.answers import outcome_of
 from windlass_operator.reconcile.revisions import create_or_own, own
 from windlass_operator.reconcile.store import ClosureRecord, Store
 
@@ -81,7 +81,7 @@ class ClosureKeeper:
                     return Done()
                 together = [uid, *(other for other in waiting if other != uid)][: enough - len(record.owners)]
                 answer = await own(self._cluster, namespace, closure.name, [waiting[other] for other in together])
-                if not answer.ok:  # it may be gone
+                if not answer.ok or answer.body["metadata"]["uid"] != record.uid:  # it may be gone, or another by now
                     return await self._ensure(namespace, execution, uid, closure)
                 self._remember(namespace, closure, answer.body)
                 for other in together:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from windlass_api import names
 from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, Cluster
-from windlass_operator.core.plan_definition import REVISION_HISTORY, definition_label, plan_definition
-from windlass_operator.core.status import patch
+from windlass_operator.core.plan_definition import REVISION_HISTORY, plan_definition
+from windlass_operator.core.status import patch, unchanged
+from windlass_operator.manifests.execution import definition_label
 from windlass_operator.manifests.objects import Manifest, code_digest
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.revisions import create_or_own
@@ -93,8 +94,8 @@ class Definitions:
         operations = patch(old, plan.status)
         if operations:
             path = f"{paths.ours(kind, namespace, name)}/status"
-            guard = {"op": "test", "path": "/metadata/uid", "value": body["metadata"]["uid"]}
-            answer = await self._cluster.request("PATCH", path, [guard, *operations], content_type=JSON_PATCH)
+            guards = unchanged(body["metadata"]["uid"], body["metadata"]["resourceVersion"])
+            answer = await self._cluster.request("PATCH", path, [*guards, *operations], content_type=JSON_PATCH)
             if answer.status not in (200, 404, 422):
                 raise NotReachableError(answer.message)
 

@@ -16,21 +16,37 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from windlass_api import names
 from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, Cluster
-from windlass_operator.core.actions import Done, Held, Outcome, Rejected, Unavailable
+from windlass_operator.core.actions import (
+    Action,
+    DeletePod,
+    Done,
+    Held,
+    Outcome,
+    Rejected,
+    TellExecution,
+    Unavailable,
+)
 from windlass_operator.core.admission import Admitted, NotYet, Refused, admit
 from windlass_operator.core.closure import Closure
+from windlass_operator.core.history import limits_any, surplus
 from windlass_operator.core.observed import ExecutionState, Observed
-from windlass_operator.core.plan_execution import Plan, Transition, leftovers, plan_execution, stuck, transitions
+from windlass_operator.core.plan_execution import Plan, Transition, plan_execution, stuck, transitions, unfinished
 from windlass_operator.core.record import record
+from windlass_operator.core.sharing import Limits
 from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
-from windlass_operator.core.status import is_urgent, over_before_start, patch, render, waiting
+from windlass_operator.core.status import is_urgent, over_before_start, patch, render, unchanged, waiting
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.apply import Applier
+from windlass_operator.reconcile.caching import CacheKeeper
+from windlass_operator.reconcile.capacity import Capacity
 from windlass_operator.reconcile.closures import ClosureKeeper
 from windlass_operator.reconcile.definitions import Definitions, NotReachableError
+from windlass_operator.reconcile.lookups import Lookups
 from windlass_operator.reconcile.queue import WakeQueue
+from windlass_operator.reconcile.shards import EVERYTHING, Ownership, ShardLostError
 from windlass_operator.reconcile.store import Key, Raw, Store, Tracked
 from windlass_operator.settings import Settings
 from windlass_operator.telemetry import Telemetry
@@ -43,8 +59,13 @@ PAUSE_CAP = 30.0
 LOOK_FOR_CODE = 5.0
 """Seconds between two looks for a ConfigMap with code that an Execution waits for."""
 
-ROUNDS = 10
-"""Plans per pass. More than one is needed only when the API server refuses a pod, which has consequences at once."""
+ROUNDS = 12
+"""Plans per pass. More than one is needed where something was looked up, or refused, which has consequences at once.
+What is not done then is done in the next pass.
+"""
+
+CALLS_OFF = (DeletePod, TellExecution)
+"""Actions that stop what runs."""
 
 log = logging.getLogger("windlass.reconcile")
 
@@ -52,14 +73,20 @@ log = logging.getLogger("windlass.reconcile")
 class Reconciler:
     """Makes the Executions of one cluster (or namespace) happen."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, telemetry: Telemetry) -> None:
-        self.store = Store()
+    def __init__(
+        self, cluster: Cluster, settings: Settings, telemetry: Telemetry, shards: Ownership = EVERYTHING
+    ) -> None:
+        limits = Limits(settings.max_pods, settings.max_pods_per_namespace, settings.namespace_weights)
+        self.store = Store(capacity=Capacity(limits))
         self.queue: WakeQueue[Key] = WakeQueue()
         self._cluster, self._settings, self._telemetry = cluster, settings, telemetry
-        self._applier = Applier(cluster, self.store)
         self._closures = ClosureKeeper(cluster, self.store)
+        self.cache = CacheKeeper(cluster)
+        lookups = Lookups(cluster, self.store, self._closures, self.cache)
+        self._applier = Applier(cluster, self.store, lookups, self.news)
         self._definitions = Definitions(cluster, self.store)
         self._failures: dict[Key, int] = {}
+        self._starts, self._owns = shards.starts, shards.owns
 
     def definition_event(self, kind: str, change: str | None, body: Raw) -> None:
         """A definition came, changed or went: look at it, and at who may have waited for it."""
@@ -73,25 +100,48 @@ class Reconciler:
             self.queue.wake(key)
 
     def execution_event(self, change: str | None, body: Raw) -> None:
-        """An Execution came, changed or went."""
+        """An Execution came, changed or went: look at it, and at whose child it is."""
         if change == "DELETED":
+            parent = self.store.forget_child(body)
             for key in self.store.forget_execution(body):
                 self.queue.wake(key)
-        elif self.store.remember_execution(body):
-            self.queue.wake(("Execution", body["metadata"]["namespace"], body["metadata"]["name"]))
+        else:
+            parent = self.store.remember_child(body)
+            self._wake_plan(body)
+            if self.store.remember_execution(body):
+                self.queue.wake(("Execution", body["metadata"]["namespace"], body["metadata"]["name"]))
+        self.news(parent)
+
+    def _wake_plan(self, body: Raw) -> None:
+        """A run of a launch plan has ended: it may be one too many to be kept."""
+        plan, phase = (body.get("spec") or {}).get("launchPlan"), (body.get("status") or {}).get("phase")
+        if plan and phase in OVER and names.LABEL_PARENT not in (body["metadata"].get("labels") or {}):
+            self.queue.wake(("LaunchPlan", body["metadata"]["namespace"], plan["name"]))
+
+    def signal_event(self, change: str | None, body: Raw) -> None:
+        """A question came, was answered, or went."""
+        self.news(self.store.forget_signal(body) if change == "DELETED" else self.store.remember_signal(body))
 
     def pod_event(self, change: str, raw: Raw) -> None:
         """A pod of ours came, changed or went."""
-        key = self.store.forget_pod(raw) if change == "DELETED" else self.store.remember_pod(raw)
-        if key is not None:
-            self._pod_news(key)
+        self.news(self.store.forget_pod(raw) if change == "DELETED" else self.store.remember_pod(raw))
+        self._wake_freed()
 
     def pods_listed(self, raws: list[Raw], version: int) -> None:
         """All pods of ours, at one moment."""
         for key in self.store.replace_pods(raws, version):
-            self._pod_news(key)
+            self.news(key)
+        self._wake_freed()
 
-    def _pod_news(self, key: Key) -> None:
+    def _wake_freed(self) -> None:
+        """There may be room for those who wait for some."""
+        for key in self.store.capacity.freed():
+            self.queue.wake(("Execution", *key))
+
+    def news(self, key: Key | None) -> None:
+        """Something happened to a child of an Execution, or to a question of it."""
+        if key is None:
+            return
         tracked = self.store.executions.get((key[1], key[2]))
         if tracked is not None:
             if tracked.touched is None:
@@ -99,8 +149,8 @@ class Reconciler:
             self.queue.wake(key)
 
     def live(self) -> int:
-        """How many Executions have not ended."""
-        return sum(not _is_over(tracked) for tracked in self.store.executions.values())
+        """How many Executions of ours have not ended."""
+        return sum(self._owns(*key) and not _is_over(tracked) for key, tracked in self.store.executions.items())
 
     async def work(self) -> None:
         """One worker, for ever."""
@@ -109,6 +159,8 @@ class Reconciler:
             try:
                 await self._handle(key)
                 self._failures.pop(key, None)
+            except ShardLostError:
+                self.queue.forget(key)
             except NotReachableError as trouble:
                 self._again(key, str(trouble))
             except Exception as bug:
@@ -126,32 +178,75 @@ class Reconciler:
 
     async def _handle(self, key: Key) -> None:
         kind, namespace, name = key
+        if not self._starts(namespace, name):
+            self.queue.forget(key)
+            return
         with self._telemetry.timed_pass(kind):
             if kind == "Execution":
                 await self._execution(namespace, name)
             else:
                 await self._definitions.reconcile(kind, namespace, name)
+            if kind == "LaunchPlan":
+                await self._trim_runs(namespace, name)
+
+    async def _trim_runs(self, namespace: str, plan: str) -> None:
+        """Delete the runs of a launch plan that are beyond what it keeps."""
+        body = self.store.definition("LaunchPlan", namespace, plan)
+        if body is None or not limits_any(body["spec"]):
+            return
+        for run in surplus(body["spec"], self.store.runs_of(namespace, plan)):
+            path = paths.ours("Execution", namespace, run.name)
+            options = {"preconditions": {"uid": run.uid}, "propagationPolicy": "Background"}
+            answer = await self._cluster.request("DELETE", path, options)
+            if not answer.ok and answer.status not in (404, 409):
+                raise NotReachableError(answer.message)
+
+    def _check(self, namespace: str, name: str) -> None:
+        """Before anything is written.
+
+        Raises:
+            ShardLostError: it is for another replica to do.
+        """
+        if not self._owns(namespace, name):
+            raise ShardLostError
 
     async def _execution(self, namespace: str, name: str) -> None:
+        self.store.refresh(namespace, name)
         tracked = self.store.executions.get((namespace, name))
         if tracked is None or tracked.deleting:
             self.queue.forget(("Execution", namespace, name))
             return
-        if _is_over(tracked) and not self._has_leftovers(namespace, name, tracked):
+        if _is_over(tracked) and not self._is_needed(namespace, name, tracked):
             return
         closure = await self._closure(namespace, name, tracked)
         if closure is not None:
             await self._advance(namespace, name, tracked, closure)
 
-    def _has_leftovers(self, namespace: str, name: str, tracked: Tracked) -> bool:
-        views = self.store.views(namespace, name, tracked.uid).values()
-        return any(not view.gone and not view.deleting for view in views) and bool(tracked.written.get("closure"))
+    def _is_needed(self, namespace: str, name: str, tracked: Tracked) -> bool:
+        """Whether there is something to do for an Execution that is over: children that must go, or its own time."""
+        if not tracked.written.get("closure"):
+            return False
+        pods = self.store.views(namespace, name, tracked.uid).open
+        children = self.store.child_views(namespace, name, tracked.uid).open
+        lives_on = any(not view.deleting for view in pods.values()) or any(
+            not view.deleting and not view.cancelled for view in children.values()
+        )
+        return lives_on or self._may_expire(tracked)
+
+    def _may_expire(self, tracked: Tracked) -> bool:
+        if tracked.depth:
+            return False
+        by_plan = tracked.spec.get("launchPlan") is not None
+        return bool(tracked.spec.get("ttlAfterFinished") or self._settings.ttl_after_finished or by_plan)
 
     async def _closure(self, namespace: str, name: str, tracked: Tracked) -> Closure | None:
         """The closure that the Execution is pinned to, or is pinned to now; None when there is none (yet, or ever)."""
         digest = tracked.written.get("closure")
         if not digest:
-            return await self._admit(namespace, name, tracked)
+            started = self.store.closure_of(namespace, name, tracked.uid)
+            return await (
+                self._resume(namespace, name, tracked, started) if started else self._admit(namespace, name, tracked)
+            )
         found = await self._closures.find(namespace, digest)
         if isinstance(found, Closure):
             outcome = await self._closures.keep(namespace, name, tracked.uid, found)
@@ -163,6 +258,15 @@ class Reconciler:
             raise NotReachableError(str(found))
         # It is lost. Nobody needs it any more where all is over.
         return None if _is_over(tracked) else await self._admit(namespace, name, tracked, digest)
+
+    async def _resume(self, namespace: str, name: str, tracked: Tracked, digest: str) -> Closure | None:
+        """Children were started, and no status says so yet: go on with the closure that they belong to."""
+        found = await self._closures.find(namespace, digest)
+        if isinstance(found, Closure):
+            return await self._pin(namespace, name, tracked, found)
+        if not isinstance(found, Held):
+            raise NotReachableError(str(found))
+        return await self._admit(namespace, name, tracked)
 
     async def _admit(self, namespace: str, name: str, tracked: Tracked, pinned: str | None = None) -> Closure | None:
         """Admit the Execution; or, when ``pinned`` is given, rebuild the closure that it lost."""
@@ -191,13 +295,15 @@ class Reconciler:
 
     async def _give_up(self, namespace: str, name: str, tracked: Tracked, pinned: str) -> None:
         """The closure is lost for good: without it nobody knows what the pods that run are for."""
-        pods = self.store.views(namespace, name, tracked.uid)
-        actions = tuple(leftovers(pods, {}, stopping=True))
+        pods = unfinished(self.store.views(namespace, name, tracked.uid))
+        actions = tuple(DeletePod(view.node, view.name) for view in pods)
+        self._check(namespace, name)
         await self._applier.apply(namespace, name, tracked.uid, Plan(tracked.state, actions=actions))
         text = f"the closure {pinned} of this execution is gone, and the definitions have changed since; run it again"
         await self._end_early(namespace, name, tracked, ExecutionPhase.FAILED, "ClosureLost", text)
 
     async def _pin(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> Closure | None:
+        self._check(namespace, name)
         outcome: Outcome = await self._closures.pin(namespace, name, tracked.uid, closure)
         match outcome:
             case Done():
@@ -227,27 +333,55 @@ class Reconciler:
     async def _advance(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> None:
         was_over = _is_over(tracked)
         touched, tracked.touched = tracked.touched, None
+        tracked.forget_cache()
         observed = self._gather(namespace, name, tracked, closure)
         wake_at: float | None = None
-        for _ in range(ROUNDS):
-            plan = plan_execution(observed)
-            outcomes = await self._applier.apply(namespace, name, tracked.uid, plan)
-            recorded = record(plan, outcomes, clock.now())
-            tracked.state, wake_at = recorded.state, recorded.wake_at
-            self._observe(namespace, name, tracked, transitions(observed.state.nodes, tracked.state.nodes), touched)
-            if not recorded.again:
-                break
-            observed = self._gather(namespace, name, tracked, closure)
+        short = 0
+        calls_off: list[Action] = []
+        try:
+            for _ in range(ROUNDS):
+                plan = plan_execution(observed)
+                short = plan.waiting
+                self._check(namespace, name)
+                calls_off += [action for action in plan.actions if isinstance(action, CALLS_OFF)]
+                outcomes = await self._applier.apply(namespace, name, tracked.uid, plan.without(*CALLS_OFF))
+                recorded = record(plan, outcomes, clock.now())
+                wake_at = recorded.wake_at
+                tracked.remember(recorded)
+                moves = transitions(observed.state.nodes, tracked.state.nodes)
+                self._observe(namespace, name, tracked, moves, touched)
+                if not recorded.again:
+                    break
+                observed = self._gather(namespace, name, tracked, closure)
+            else:
+                wake_at = clock.now()
+        finally:
+            self.store.capacity.wants((namespace, name), short)
+            self._wake_freed()
+        if tracked.state.phase in FINISHED:
+            tracked.known.clear()
         now = clock.now()
         status = render(
             tracked.written, tracked.state, closure, stuck(observed, tracked.state), tracked.generation, now
         )
         written = await self._write(namespace, name, tracked, status)
+        if calls_off and (written or tracked.lazy_since is not None):
+            wake_at = await self._call_off(namespace, name, tracked, calls_off, wake_at)
         if written and _is_over(tracked) and not was_over:
             duration = now - tracked.state.started_at if tracked.state.started_at is not None else None
             self._telemetry.execution_over(namespace, name, tracked.state.phase.value, duration)
         if wake_at is not None:
             self.queue.wake_after(("Execution", namespace, name), wake_at - now)
+
+    async def _call_off(
+        self, namespace: str, name: str, tracked: Tracked, actions: list[Action], wake_at: float | None
+    ) -> float | None:
+        """Stop children, once it is written why: who finds them gone knows then that it was not their own end."""
+        self._check(namespace, name)
+        plan = Plan(tracked.state, actions=tuple(dict.fromkeys(actions)))
+        outcomes = await self._applier.apply(namespace, name, tracked.uid, plan)
+        again = record(plan, outcomes, clock.now()).wake_at
+        return again if wake_at is None else min(wake_at, again or wake_at)
 
     def _gather(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> Observed:
         return Observed(
@@ -258,6 +392,12 @@ class Reconciler:
             state=tracked.state,
             closure=closure,
             pods=self.store.views(namespace, name, tracked.uid),
+            executions=self.store.child_views(namespace, name, tracked.uid),
+            signals=self.store.questions(namespace, name, tracked.uid),
+            known=tracked.known,
+            reservations=tracked.reservations,
+            room=self.store.capacity.room((namespace, name)),
+            depth=tracked.depth,
             settings=self._settings,
             now=clock.now(),
         )
@@ -278,20 +418,21 @@ class Reconciler:
         if not is_urgent(operations) and not self._due(tracked):
             self.queue.wake_after(("Execution", namespace, name), LAZY_WRITE)
             return False
-        guard = {"op": "test", "path": "/metadata/uid", "value": tracked.uid}
+        self._check(namespace, name)
+        tracked.sent = status
+        body = [*unchanged(tracked.uid, tracked.version), *operations]
         path = f"{paths.ours('Execution', namespace, name)}/status"
-        answer = await self._cluster.request(
-            "PATCH", path, [guard, *operations], content_type=JSON_PATCH, accept=METADATA_ONLY
-        )
+        answer = await self._cluster.request("PATCH", path, body, content_type=JSON_PATCH, accept=METADATA_ONLY)
         if answer.ok:
+            tracked.version = answer.body["metadata"]["resourceVersion"]
             tracked.written, tracked.lazy_since = status, None
             return True
         if answer.status == 404:
             tracked.deleting = True
             return False
         if answer.status in (400, 413, 422):
-            await self._resync(namespace, name, tracked, answer.message)
-            return False
+            again = await self._resync(namespace, name, tracked, answer.message)
+            return again and await self._write(namespace, name, tracked, status)
         raise NotReachableError(answer.message)
 
     def _due(self, tracked: Tracked) -> bool:
@@ -300,19 +441,28 @@ class Reconciler:
             tracked.lazy_since = now
         return now - tracked.lazy_since >= LAZY_WRITE
 
-    async def _resync(self, namespace: str, name: str, tracked: Tracked, why: str) -> None:
-        """The API server doesn't have the status that we think it has (or another object has this name): read it
-        again.
+    async def _resync(self, namespace: str, name: str, tracked: Tracked, why: str) -> bool:
+        """The API server doesn't have the Execution that we think it has: read it again. True when the status may be
+        written all the same, because only the rest has changed; when the status has, another pass starts from it.
         """
         answer = await self._cluster.request("GET", paths.ours("Execution", namespace, name))
         if answer.status == 404 or (answer.ok and answer.body["metadata"]["uid"] != tracked.uid):
             tracked.deleting = True
-            return
+            return False
+        before, believed = tracked.version, tracked.written
         if answer.ok:
-            tracked.written = dict(answer.body.get("status") or {})
+            tracked.take_over(answer.body["metadata"]["resourceVersion"], answer.body.get("status") or {})
+        if tracked.written is not believed:
+            self.queue.wake(("Execution", namespace, name))
+            return False
+        if tracked.version != before:
+            return True
         raise NotReachableError(f"the status was refused: {why}")
+
+
+OVER = frozenset(phase.value for phase in FINISHED)
 
 
 def _is_over(tracked: Tracked) -> bool:
     """Whether its end has been written: until then it isn't over for anybody but us."""
-    return tracked.written.get("phase") in {phase.value for phase in FINISHED}
+    return tracked.written.get("phase") in OVER

@@ -14,6 +14,16 @@ def ours(kind: str, namespace: str, name: str) -> str:
     return f"{OURS}/namespaces/{namespace}/{names.plural(kind)}/{quote(name)}"
 
 
+def all_of_ours(kind: str, namespace: str = "") -> str:
+    """The objects of one of our kinds: in a namespace, or in all of them."""
+    return f"{OURS}{f'/namespaces/{namespace}' if namespace else ''}/{names.plural(kind)}"
+
+
+def leases(namespace: str, name: str = "") -> str:
+    """The Leases of a namespace, or one of them."""
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases" + (f"/{quote(name)}" if name else "")
+
+
 def pods(namespace: str, name: str = "") -> str:
     """The pods of a namespace, or one of them."""
     return _core(namespace, "pods", name)

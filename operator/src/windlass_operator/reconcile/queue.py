@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -25,6 +26,7 @@ class WakeQueue(Generic[K]):
         self._again: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._getters: deque[asyncio.Future[None]] = deque()
+        self._quiet: list[tuple[Callable[[K], bool], asyncio.Future[None]]] = []
 
     def __len__(self) -> int:
         """How many keys wait."""
@@ -75,6 +77,19 @@ class WakeQueue(Generic[K]):
         if key in self._again:
             self._again.discard(key)
             self.wake(key)
+        for concerns, waiter in self._quiet:
+            if not waiter.done() and not any(concerns(other) for other in self._running):
+                waiter.set_result(None)
+
+    async def quiet(self, concerns: Callable[[K], bool]) -> None:
+        """Wait until no key that this concerns is being handled."""
+        if any(concerns(key) for key in self._running):
+            waiter = (concerns, asyncio.get_running_loop().create_future())
+            self._quiet.append(waiter)
+            try:
+                await waiter[1]
+            finally:
+                self._quiet.remove(waiter)
 
     def forget(self, key: K) -> None:
         """The key's object is gone: no timer of it shall ring."""

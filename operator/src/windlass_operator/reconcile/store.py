@@ -7,16 +7,34 @@ dropped).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from windlass_api import names
 from windlass_api.wiring import references
+from windlass_operator.core.clock import parse as parse_time
 from windlass_operator.core.closure import Closure
-from windlass_operator.core.observed import ExecutionState, PodView
+from windlass_operator.core.history import Run
+from windlass_operator.core.observed import (
+    ALONE,
+    AskCache,
+    Children,
+    ChildView,
+    ExecutionState,
+    Place,
+    Question,
+    Reservation,
+    SignalView,
+    Stored,
+)
+from windlass_operator.core.record import Recorded
+from windlass_operator.core.states import FINISHED
 from windlass_operator.core.status import parse
-from windlass_operator.kinds import KINDS
+from windlass_operator.kinds import KINDS, executions
+from windlass_operator.kinds.evidence import Evidence
+from windlass_operator.manifests.objects import place_of
+from windlass_operator.reconcile.capacity import Capacity
 
 Key = tuple[str, str, str]
 """(kind, namespace, name): what the queue hands to workers."""
@@ -35,21 +53,91 @@ class Tracked:
     """Its status, as we last wrote it (or found it)."""
     state: ExecutionState
     created: str = ""
+    version: str = ""
+    """The resourceVersion with which ``written`` was written or found."""
+    depth: int = 0
+    """How many Executions it is inside of."""
+    sent: Mapping[str, Any] | None = None
+    """The status that was last asked to be written: it may be there although nobody answered."""
+    news: tuple[str, Raw] | None = None
+    """The newest resourceVersion and status that the watch has told of, where they aren't the answer to our own write.
+    """
     deleting: bool = False
+    known: dict[Question, Any] = field(default_factory=dict)
+    """Answers to what was looked up for it."""
+    reservations: dict[tuple[str, str], Reservation] = field(default_factory=dict)
     lazy_since: float | None = None
     """Since when a change that isn't urgent waits to be written."""
     touched: float | None = None
     """When (monotonic) the newest end of a pod arrived that hasn't been acted on."""
+
+    def take_over(self, version: str, status: Raw) -> bool:
+        """The Execution as it was found. True when its status is somebody else's: then all starts from there."""
+        self.news = None
+        if int(version) <= int(self.version):
+            return False
+        self.version = version
+        if status == self.written:
+            return False
+        self.written = dict(status)
+        if status == self.sent:
+            return False
+        self.state = parse(status)
+        self.known.clear()
+        self.reservations.clear()
+        return True
+
+    def remember(self, recorded: Recorded) -> None:
+        """What came of a pass."""
+        self.state = recorded.state
+        for question in recorded.outdated:
+            self.known.pop(question, None)
+        self.known.update(recorded.known)
+        self.reservations.update(recorded.reservations)
+
+    def forget_cache(self) -> None:
+        """What the cache had counts for one pass only: others may have computed since."""
+        self.known = {question: answer for question, answer in self.known.items() if not isinstance(question, AskCache)}
+
+    @property
+    def latest(self) -> Raw:
+        """Its status, as far as anybody has told us."""
+        return self.written if self.news is None else self.news[1]
 
 
 @dataclass(slots=True)
 class PodEntry:
     """A pod of an Execution."""
 
-    view: PodView
+    view: ChildView
     uid: str
     owner: str
     version: int
+    closure: str = ""
+    """What its Execution was pinned to when it was started."""
+
+
+@dataclass(slots=True)
+class Family:
+    """The children of an Execution, pods or Executions: what planning sees, and who they are."""
+
+    entries: dict[Place, PodEntry] = field(default_factory=dict)
+    views: Children = field(default_factory=Children)
+
+    def put(self, entry: PodEntry) -> None:
+        """A child as it is now."""
+        self.entries[entry.view.place] = entry
+        self.views.put(entry.view)
+
+    def of(self, owner: str) -> Children:
+        """The children of this very Execution, not those of a deleted one that had its name."""
+        if all(entry.owner == owner for entry in self.entries.values()):
+            return self.views
+        found = Children()
+        for entry in self.entries.values():
+            if entry.owner == owner:
+                found.put(entry.view)
+        return found
 
 
 @dataclass(slots=True)
@@ -69,8 +157,13 @@ class Store:
     references: dict[Key, set[tuple[str, str]]] = field(default_factory=dict)
     """What each definition refers to: kinds and names."""
     executions: dict[tuple[str, str], Tracked] = field(default_factory=dict)
-    pods: dict[tuple[str, str], dict[tuple[str, int], PodEntry]] = field(default_factory=dict)
+    pods: dict[tuple[str, str], Family] = field(default_factory=dict)
+    children: dict[tuple[str, str], Family] = field(default_factory=dict)
+    """Child Executions, by their parent."""
+    signals: dict[tuple[str, str], dict[str, SignalView]] = field(default_factory=dict)
+    """By Execution and the name of the gate."""
     closures: dict[tuple[str, str], ClosureRecord] = field(default_factory=dict)
+    capacity: Capacity = field(default_factory=Capacity)
 
     def remember_definition(self, kind: str, body: Raw) -> None:
         """A definition as it is now."""
@@ -112,15 +205,26 @@ class Store:
                 written=status,
                 state=parse(status),
                 created=meta.get("creationTimestamp", ""),
+                version=meta["resourceVersion"],
+                depth=_depth(meta),
                 deleting=bool(meta.get("deletionTimestamp")),
             )
             return True
+        if int(meta["resourceVersion"]) > int(tracked.version):
+            tracked.news = (meta["resourceVersion"], body.get("status") or {})
         if meta.get("deletionTimestamp"):
             tracked.deleting = True
         if meta.get("generation", 1) <= tracked.generation:
             return False
         tracked.spec, tracked.generation = body.get("spec") or {}, meta["generation"]
         return True
+
+    def refresh(self, namespace: str, name: str) -> None:
+        """Before a pass: where the watch has told of a status that we didn't write, go on from there."""
+        tracked = self.executions.get((namespace, name))
+        if tracked is not None and tracked.news is not None:
+            version, status = tracked.news
+            tracked.take_over(version, status)
 
     def forget_execution(self, body: Raw) -> list[Key]:
         """An Execution is gone. Gives the keys of those that now have to look after a closure it owned."""
@@ -129,7 +233,9 @@ class Store:
         if tracked is None or tracked.uid != body["metadata"]["uid"]:
             return []
         del self.executions[key]
-        self.pods.pop(key, None)
+        self.capacity.forget(key)
+        for families in (self.pods, self.children, self.signals):
+            families.pop(key, None)
         digest = tracked.written.get("closure")
         record = self.closures.get((namespace, digest)) if digest else None
         if record is None:
@@ -144,17 +250,33 @@ class Store:
             del self.closures[namespace, record.closure.hash]
         return users if not record.owners else []
 
+    def runs_of(self, namespace: str, plan: str) -> Iterator[Run]:
+        """The runs of a launch plan that have ended, without those that are a part of others."""
+        for (space, name), tracked in self.executions.items():
+            target, phase = tracked.spec.get("launchPlan"), tracked.latest.get("phase")
+            if space != namespace or tracked.depth or not target or target["name"] != plan or tracked.deleting:
+                continue
+            if phase in {one.value for one in FINISHED}:
+                yield Run(tracked.latest.get("finishedAt") or "", name, tracked.uid, phase)
+
     def remember_pod(self, raw: Raw) -> Key | None:
         """A pod as it is now. Gives the key of its Execution when what it says is news."""
         found = _read(raw)
-        if found is None:
-            return None
-        key, place, entry = found
-        pods = self.pods.setdefault(key, {})
-        known = pods.get(place)
+        return None if found is None else self._remember(self.pods, *found)
+
+    def remember_child(self, body: Raw) -> Key | None:
+        """An Execution as it is now, as the child of another: gives the key of that one when what it says is news."""
+        found = _read_child(body)
+        return None if found is None else self._remember(self.children, *found)
+
+    def _remember(self, families: dict[tuple[str, str], Family], key: tuple[str, str], entry: PodEntry) -> Key | None:
+        family = families.setdefault(key, Family())
+        known = family.entries.get(entry.view.place)
         if known is not None and known.version > entry.version:
-            return None  # we know more: of this pod, or of the one that has its name now
-        pods[place] = entry
+            return None  # we know more: of this child, or of the one that has its name now
+        family.put(entry)
+        if families is self.pods:
+            self.capacity.observe(key, entry.view.name, not (entry.view.gone or entry.view.ended))
         if known is not None and known.uid == entry.uid and known.view == entry.view:
             return None
         return ("Execution", *key)
@@ -162,78 +284,161 @@ class Store:
     def forget_pod(self, raw: Raw) -> Key | None:
         """A pod is gone; what it last said stays (a result counts even if its pod doesn't last)."""
         found = _read(raw)
-        if found is None:
-            return None
-        key, place, entry = found
-        known = self.pods.get(key, {}).get(place)
-        if known is None or known.uid != entry.uid:
+        return None if found is None else self._forget(self.pods, *found)
+
+    def forget_child(self, body: Raw) -> Key | None:
+        """A child Execution is gone."""
+        found = _read_child(body)
+        return None if found is None else self._forget(self.children, *found)
+
+    def _forget(self, families: dict[tuple[str, str], Family], key: tuple[str, str], entry: PodEntry) -> Key | None:
+        family, place = families.get(key), entry.view.place
+        known = family.entries.get(place) if family is not None else None
+        if families is self.pods and (known is None or known.uid == entry.uid):
+            self.capacity.observe(key, entry.view.name, False)
+        if family is None or known is None or known.uid != entry.uid:
             return None
         if key not in self.executions:  # it went with its Execution, and nobody will ask for it again
-            self._drop_pod(key, place)
+            del family.entries[place]
+            family.views.drop(place)
+            if not family.entries:
+                del families[key]
             return None
         known.view = replace(entry.view, gone=True)
+        family.put(known)
         return ("Execution", *key)
 
     def replace_pods(self, raws: list[Raw], version: int) -> list[Key]:
         """A complete list of pods: those that it lacks are gone, unless they are newer than the list."""
         keys = {woken for raw in raws if (woken := self.remember_pod(raw)) is not None}
         present = {raw["metadata"]["uid"] for raw in raws}
-        for key, pods in self.pods.items():
-            for entry in pods.values():
+        for key, family in self.pods.items():
+            for entry in family.entries.values():
                 if entry.uid not in present and entry.version <= version and not entry.view.gone:
                     entry.view = replace(entry.view, gone=True)
+                    family.put(entry)
+                    self.capacity.observe(key, entry.view.name, False)
                     keys.add(("Execution", *key))
         return sorted(keys)
 
     def mark_deleting(self, namespace: str, execution: str, name: str) -> None:
         """We asked for a pod to go: don't ask again."""
-        for entry in self.pods.get((namespace, execution), {}).values():
-            if entry.view.name == name:
-                entry.view = replace(entry.view, deleting=True)
+        family = self.pods.get((namespace, execution))
+        entry = self.pod(namespace, execution, name)
+        if family is not None and entry is not None:
+            entry.view = replace(entry.view, deleting=True)
+            family.put(entry)
 
-    def views(self, namespace: str, execution: str, uid: str) -> dict[tuple[str, int], PodView]:
-        """The pods of one Execution, not those of a deleted one that had its name."""
-        return {
-            place: entry.view
-            for place, entry in self.pods.get((namespace, execution), {}).items()
-            if entry.owner == uid
-        }
+    def views(self, namespace: str, execution: str, uid: str) -> Children:
+        """The pods of one Execution."""
+        family = self.pods.get((namespace, execution))
+        return Children() if family is None else family.of(uid)
+
+    def child_views(self, namespace: str, execution: str, uid: str) -> Children:
+        """The child Executions of one Execution."""
+        family = self.children.get((namespace, execution))
+        return Children() if family is None else family.of(uid)
+
+    def closure_of(self, namespace: str, execution: str, uid: str) -> str:
+        """What an Execution was pinned to when its children were started; empty where there are none."""
+        for families in (self.pods, self.children):
+            family = families.get((namespace, execution))
+            for entry in family.entries.values() if family is not None else ():
+                if entry.owner == uid and entry.closure:
+                    return entry.closure
+        return ""
 
     def pod(self, namespace: str, execution: str, name: str) -> PodEntry | None:
         """One pod by name."""
-        return next((entry for entry in self._entries(namespace, execution) if entry.view.name == name), None)
+        family = self.pods.get((namespace, execution))
+        if family is None:
+            return None
+        return next((entry for entry in family.entries.values() if entry.view.name == name), None)
+
+    def remember_signal(self, body: Raw) -> Key | None:
+        """A Signal as it is now. Gives the key of its Execution when what it says is news."""
+        meta, spec = body["metadata"], body.get("spec") or {}
+        key = (meta["namespace"], spec.get("execution", ""))
+        view = SignalView(
+            name=meta["name"],
+            uid=meta["uid"],
+            spec=spec,
+            phase=(body.get("status") or {}).get("phase") or "",
+            generation=meta.get("generation", 1),
+            owner=next((one["uid"] for one in meta.get("ownerReferences") or () if one["kind"] == "Execution"), ""),
+        )
+        known = self.signals.setdefault(key, {})
+        if known.get(spec["name"]) == view:
+            return None
+        known[spec["name"]] = view
+        return ("Execution", *key)
+
+    def questions(self, namespace: str, execution: str, uid: str) -> dict[str, SignalView]:
+        """The questions of this very Execution, not those of a deleted one that had its name."""
+        found = self.signals.get((namespace, execution)) or {}
+        return {name: view for name, view in found.items() if view.owner == uid}
+
+    def forget_signal(self, body: Raw) -> Key | None:
+        """A Signal is gone: its question is asked again, while somebody waits for an answer."""
+        spec = body.get("spec") or {}
+        key = (body["metadata"]["namespace"], spec.get("execution", ""))
+        known = self.signals.get(key, {})
+        view = known.get(spec.get("name", ""))
+        if view is None or view.uid != body["metadata"]["uid"]:
+            return None
+        del known[spec["name"]]
+        if not known:
+            del self.signals[key]
+        return ("Execution", *key)
 
     def _users(self, kind: str, namespace: str, name: str) -> Iterator[Key]:
         for key, wanted in self.references.items():
             if key[1] == namespace and (kind, name) in wanted:
                 yield key
 
-    def _drop_pod(self, key: tuple[str, str], place: tuple[str, int]) -> None:
-        del self.pods[key][place]
-        if not self.pods[key]:
-            del self.pods[key]
 
-    def _entries(self, namespace: str, execution: str) -> Iterable[PodEntry]:
-        return self.pods.get((namespace, execution), {}).values()
+def _depth(meta: Raw) -> int:
+    text = (meta.get("annotations") or {}).get(names.ANNOTATION_DEPTH, "")
+    return int(text) if text.isdigit() else 0
 
 
 def _id(body: Raw) -> tuple[str, str]:
     return body["metadata"]["namespace"], body["metadata"]["name"]
 
 
-def _read(raw: Raw) -> tuple[tuple[str, str], tuple[str, int], PodEntry] | None:
-    meta = raw["metadata"]
-    labels = meta.get("labels") or {}
-    owner = next((owner for owner in meta.get("ownerReferences") or () if owner.get("kind") == "Execution"), None)
-    if owner is None or not str(labels.get(names.LABEL_ATTEMPT, "")).isdigit() or names.LABEL_NODE not in labels:
+def _read(raw: Raw) -> tuple[tuple[str, str], PodEntry] | None:
+    """A pod: whose it is, and what it says."""
+    return _entry(raw, KINDS[0].evidence(raw))
+
+
+def _read_child(body: Raw) -> tuple[tuple[str, str], PodEntry] | None:
+    """A child Execution: whose it is, and what it says."""
+    if names.LABEL_PARENT not in (body["metadata"].get("labels") or {}):
         return None
-    node, attempt = labels[names.LABEL_NODE], int(labels[names.LABEL_ATTEMPT])
-    view = PodView(
+    spec = body.get("spec") or {}
+    found = _entry(body, executions.evidence(body, lambda execution, digest: Stored(digest, execution)))
+    if found is not None:
+        _, entry = found
+        entry.view = replace(entry.view, cancelled=bool(spec.get("cancel")), suspended=bool(spec.get("suspend")))
+    return found
+
+
+def _entry(raw: Raw, evidence: Evidence) -> tuple[tuple[str, str], PodEntry] | None:
+    meta = raw["metadata"]
+    owner = next((owner for owner in meta.get("ownerReferences") or () if owner.get("kind") == "Execution"), None)
+    place = place_of(meta)
+    if owner is None or place is None:
+        return None
+    node, attempt, element = place
+    view = ChildView(
         name=meta["name"],
         node=node,
         attempt=attempt,
-        evidence=KINDS[0].evidence(raw),
+        evidence=evidence,
         deleting=bool(meta.get("deletionTimestamp")),
+        element=ALONE if element is None else element,
+        created=parse_time(meta["creationTimestamp"]) if meta.get("creationTimestamp") else 0.0,
     )
-    entry = PodEntry(view, meta["uid"], owner["uid"], int(meta["resourceVersion"]))
-    return (meta["namespace"], owner["name"]), (node, attempt), entry
+    closure = (meta.get("annotations") or {}).get(names.ANNOTATION_CLOSURE, "")
+    entry = PodEntry(view, meta["uid"], owner["uid"], int(meta["resourceVersion"]), closure)
+    return (meta["namespace"], owner["name"]), entry

@@ -11,10 +11,18 @@ from typing import Any, Protocol
 
 from windlass_api import names
 from windlass_operator.core.clock import rfc3339_seconds
+from windlass_operator.core.closure import NodeKind
+from windlass_operator.core.gates import PARALLELISM, SUSPENDED, UPSTREAM
 from windlass_operator.core.plan_execution import Transition
 from windlass_operator.core.settling import RETRYING
 from windlass_operator.core.states import NodePhase
 from windlass_operator.core.status import shorten
+from windlass_operator.core.waiting import WAITS_FOR
+
+ASKS = frozenset({WAITS_FOR[NodeKind.APPROVE], WAITS_FOR[NodeKind.INPUT]})
+"""Reasons of nodes that wait for a person."""
+QUIET = frozenset({UPSTREAM, PARALLELISM, SUSPENDED})
+"""Reasons that the status tells, and that are nothing to look at."""
 
 
 class EventSink(Protocol):
@@ -30,7 +38,10 @@ def noteworthy(transition: Transition) -> tuple[str, str] | None:
         return "NodeFailed", f"node {transition.node}: {transition.reason}: {transition.message}"
     if transition.reason == RETRYING:
         return "NodeRetrying", f"node {transition.node}: {transition.message}"
-    if transition.after in (NodePhase.QUEUED, NodePhase.PENDING) and transition.reason:
+    if transition.after is NodePhase.RUNNING and transition.reason in ASKS:
+        return f"WaitingFor{transition.reason}", f"node {transition.node}: {transition.message}"
+    waits = transition.after in (NodePhase.QUEUED, NodePhase.PENDING)
+    if waits and transition.reason and transition.reason not in QUIET:
         return transition.reason, f"node {transition.node}: {transition.message}"
     return None
 
@@ -52,7 +63,7 @@ def event(
             "namespace": namespace,
             "uid": uid,
         },
-        "type": "Warning",
+        "type": "Normal" if reason.startswith("WaitingFor") else "Warning",
         "reason": reason[:128],
         "message": shorten(text),
         "source": {"component": names.FIELD_MANAGER},

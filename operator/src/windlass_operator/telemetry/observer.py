@@ -57,6 +57,12 @@ class Telemetry:
             "windlass_watch_age_seconds", "Time since anything came over a watch.", ["stream"], registry=registry
         )
         self._live = Gauge("windlass_executions_live", "Executions that have not ended.", registry=registry)
+        self._shards = Gauge(
+            "windlass_shards_held", "Shards that this replica holds; 0 without Leases.", registry=registry
+        )
+        self._capacity = Gauge(
+            "windlass_capacity_waiting", "Pods that wait for a limit on the number of pods.", registry=registry
+        )
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -67,6 +73,11 @@ class Telemetry:
         self._depth.set_function(depth)
         self._live.set_function(live)
         self._watch_age.labels("pods").set_function(pod_watch_age)
+
+    def gauges_of_sharing(self, shards_held: Callable[[], float], capacity_waiting: Callable[[], float]) -> None:
+        """Where the gauges about replicas and limits read their values when they are scraped."""
+        self._shards.set_function(shards_held)
+        self._capacity.set_function(capacity_waiting)
 
     def api_answered(self, method: str, path: str, status: int) -> None:
         """A request to the API server was answered."""

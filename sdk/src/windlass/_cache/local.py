@@ -30,9 +30,10 @@ from typing import Any
 from windlass import _store
 from windlass._cache import disk
 from windlass._cache.disk import UnusableError
-from windlass._cache.key import CacheKey, Types, cache_key, why_missed
-from windlass._cache.references import changed
 from windlass._modules import warn
+from windlass_api.cache_key import CacheKey, Types, cache_key, why_missed
+from windlass_api.durations import seconds
+from windlass_api.references import changed
 from windlass_api.types import REFERENCES, Type, parse_type
 
 _NO = ("0", "false", "no", "off", "")
@@ -66,6 +67,7 @@ class Job:
         self.task = task
         self.gives = gives
         self.serialize = bool(settings.get("serialize"))
+        self.expires_after = seconds(settings["expiresAfter"]) if settings.get("expiresAfter") else None
         ignored: Collection[str] = settings.get("ignoredInputs") or ()
         self.key = cache_key(task, settings["version"], inputs, takes, gives, ignored, _content)
 
@@ -114,15 +116,28 @@ def _lookup(job: Job) -> tuple[Outputs | None, bool]:
         return None, True
     try:
         entry = disk.read(job.key.digest)
+        if entry is not None and _has_expired(entry):
+            _tell_of_miss(job, "its result has expired")
+            return None, True
         outputs = None if entry is None else _resolved(job, entry)
     except UnusableError as reason:
         warn(f"a result of {job.task} in the cache at {disk.home()} is of no use: {reason}. The task is run again")
         return None, True
     if outputs is not None:
         _tell_of_hit(job)
-    elif _switch("EXPLAIN", "false"):
-        sys.stderr.write(f"windlass: {job.task} is not in the cache: {explain(job)}\n")
+    else:
+        _tell_of_miss(job)
     return outputs, False
+
+
+def _has_expired(entry: Mapping[str, Any]) -> bool:
+    expires = entry.get("expires")
+    return isinstance(expires, int | float) and expires <= time.time()
+
+
+def _tell_of_miss(job: Job, why: str = "") -> None:
+    if _switch("EXPLAIN", "false"):
+        sys.stderr.write(f"windlass: {job.task} is not in the cache: {why or explain(job)}\n")
 
 
 def _resolved(job: Job, entry: Mapping[str, Any]) -> Outputs:
@@ -186,7 +201,10 @@ def _keep(job: Job, outputs: Outputs, replace: bool) -> None:
 
     try:
         _changed_outputs(outputs, job.gives, note)
-        entry = {"key": job.key.parts(), "written": round(time.time()), "outputs": outputs}
+        now = time.time()
+        entry = {"key": job.key.parts(), "written": round(now), "outputs": outputs}
+        if job.expires_after is not None:
+            entry["expires"] = now + job.expires_after
         written = disk.write(job.key.digest, {**entry, "kept": kept, "marks": marks}, replace=replace)
     except OSError:
         data.discard()

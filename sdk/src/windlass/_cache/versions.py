@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import ast
+    from datetime import timedelta
 
 
 class VersionParameters:
@@ -114,9 +115,10 @@ class Cache:
         salt: a text that goes into the version which policies make.
         policies: what makes the version where none is written; default: the function's text (`CacheFunctionBody`).
             Several make one together.
+        expires_after: how long a result counts, from when it was made. None: for ever.
 
     Raises:
-        ValueError: there is neither a version nor a policy.
+        ValueError: there is neither a version nor a policy, or results would not count for any time.
         TypeError: a part is of another type.
 
     >>> Cache(version="2", ignored_inputs="verbose").get_ignored_inputs()
@@ -130,6 +132,8 @@ class Cache:
         ignored_inputs: Sequence[str] | str = (),
         salt: str = "",
         policies: Sequence[CachePolicy] | CachePolicy | None = None,
+        *,
+        expires_after: timedelta | None = None,
         **deprecated: Any,
     ) -> None:
         _refuse_old_words(deprecated)
@@ -138,6 +142,7 @@ class Cache:
         self.ignored_inputs = ignored_inputs
         self.salt = salt
         self.policies = policies
+        self.expires_after = _lifetime(expires_after)
         self._ignored = _names(ignored_inputs)
         self._policies = tuple(_policies(policies))
         if not isinstance(salt, str):
@@ -183,8 +188,10 @@ class Cache:
         return f"Cache({', '.join(f'{name}={value!r}' for name, value in self._parts().items())})"
 
     def _parts(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("version", "serialize", "ignored_inputs", "salt", "policies")}
+        return {name: getattr(self, name) for name in _PARTS}
 
+
+_PARTS = ("version", "serialize", "ignored_inputs", "salt", "policies", "expires_after")
 
 OLD_WORDS = ("cache_serialize", "cache_version", "cache_ignore_input_vars")
 """Options of `@task` from before there was `Cache`."""
@@ -200,7 +207,7 @@ def _refuse_old_words(names: Iterable[str]) -> None:
             f" move {found} into Cache(version=…, serialize=…, ignored_inputs=…)"
         )
     if names:
-        raise TypeError(f"Cache takes version, serialize, ignored_inputs, salt and policies, not {names[0]}")
+        raise TypeError(f"Cache takes {', '.join(_PARTS[:-1])} and {_PARTS[-1]}, not {names[0]}")
 
 
 def _version(version: Any) -> str | None:
@@ -213,6 +220,17 @@ def _flag(serialize: Any) -> bool:
     if not isinstance(serialize, bool):
         raise TypeError(f"serialize of a Cache is True or False, not {serialize!r}")
     return serialize
+
+
+def _lifetime(expires_after: Any) -> timedelta | None:
+    if expires_after is None:
+        return None
+    if not callable(getattr(expires_after, "total_seconds", None)):
+        raise TypeError(f"expires_after of a Cache is a timedelta such as timedelta(days=1), not {expires_after!r}")
+    if expires_after.total_seconds() <= 0:
+        raise ValueError(f"expires_after of a Cache is more than nothing, not {expires_after!r}")
+    lifetime: timedelta = expires_after
+    return lifetime
 
 
 def _names(ignored_inputs: Any) -> tuple[str, ...]:

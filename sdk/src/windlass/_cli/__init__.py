@@ -12,12 +12,32 @@ from collections.abc import Sequence
 from typing import Any
 
 from windlass._bundle import BundleError
-from windlass._cli import build, local_cache, plan, render, run, validate
+from windlass._cli import (
+    answer,
+    approve,
+    build,
+    cancel,
+    explain,
+    local_cache,
+    plan,
+    reject,
+    render,
+    resume,
+    retry,
+    run,
+    suspend,
+    validate,
+)
 from windlass._cli._checked import InvalidManifestsError
 from windlass._cli._render_folder import FolderError
 from windlass._project import ProjectError
+from windlass._remote import RemoteError
 
-COMMANDS = (run, build, render, validate, plan, local_cache)
+COMMANDS = (
+    *(run, build, render, validate, plan),
+    *(explain, cancel, suspend, resume, retry, approve, reject, answer),
+    local_cache,
+)
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -36,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _fail(str(error), FAILED if error.imported else MISUSED)
     except BrokenPipeError:
         code = _stop_printing()
-    except (InvalidManifestsError, FolderError, BundleError, OSError) as error:
+    except (InvalidManifestsError, FolderError, BundleError, RemoteError, OSError) as error:
         code = _fail(str(error), FAILED)
     except KeyboardInterrupt:
         code = _fail("interrupted", INTERRUPTED)

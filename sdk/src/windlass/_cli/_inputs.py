@@ -68,7 +68,7 @@ def parse(entity: Entity, texts: Mapping[str, str]) -> dict[str, Any]:
     missing = [name for name, parameter in parameters.items() if parameter.required and name not in texts]
     if missing:
         raise InputError(f"{entity.short_name} needs {' and '.join(f'--{name}' for name in missing)}")
-    return {name: _value(parameters[name], text) for name, text in texts.items()}
+    return {name: value_of(text, parameters[name].python_type, f"--{name}") for name, text in texts.items()}
 
 
 def to_python(entity: Entity, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,22 +128,22 @@ def _following(name: str, parameter: Parameter, rest: list[str]) -> str:
     return rest.pop(0)
 
 
-def _value(parameter: Parameter, text: str) -> Any:
-    kind = kind_of(parameter.python_type)
-    option = f"--{parameter.name}"
+def value_of(text: str, python_type: Any, option: str) -> Any:
+    """What a text, or the file that it names, stands for; `option` is what it was given for."""
+    kind = kind_of(python_type)
     if text.startswith("@@"):
         text = text[1:]
     elif text.startswith("@") or (kind.type.name in _JSON and text.endswith(_FILES)):
-        return _checked(_from_file(text.removeprefix("@"), kind.type, option), parameter, option)
+        return _checked(_from_file(text.removeprefix("@"), kind.type, option), python_type, option)
     try:
-        return parse_text(text, parameter.python_type, option)
+        return parse_text(text, python_type, option)
     except TextError as error:
         raise InputError(str(error)) from None
 
 
-def _checked(value: Any, parameter: Parameter, option: str) -> Any:
+def _checked(value: Any, python_type: Any, option: str) -> Any:
     try:
-        return checked(value, parameter.python_type, option)
+        return checked(value, python_type, option)
     except TextError as error:
         raise InputError(str(error)) from None
 

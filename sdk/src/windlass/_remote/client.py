@@ -110,7 +110,7 @@ class Cluster:
         path: str,
         *,
         what: str,
-        body: Object | None = None,
+        body: Object | list[Object] | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Object:
@@ -151,7 +151,7 @@ class Cluster:
         self,
         method: str,
         path: str,
-        body: Object | None,
+        body: Object | list[Object] | None,
         query: Mapping[str, str] | None,
         content_type: str,
         timeout: float,

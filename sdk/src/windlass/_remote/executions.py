@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from windlass._exceptions import FlyteAssertion
 from windlass._modules import caller
 from windlass._notifications import WorkflowExecutionPhase
+from windlass._remote import large
 from windlass._remote.client import Object
 from windlass._remote.values import Outputs
 from windlass_api import refs
@@ -26,6 +27,7 @@ TERMINAL = ("Succeeded", "Failed", "Cancelled")
 _EXECUTION_PHASES = {
     "Pending": WorkflowExecutionPhase.QUEUED,
     "Running": WorkflowExecutionPhase.RUNNING,
+    "Suspended": WorkflowExecutionPhase.RUNNING,  # the API has no word for it; it has begun, and not ended
     "Succeeded": WorkflowExecutionPhase.SUCCEEDED,
     "Failed": WorkflowExecutionPhase.FAILED,
     "Cancelled": WorkflowExecutionPhase.ABORTED,
@@ -118,14 +120,19 @@ class Closure:
     """
 
     def __init__(
-        self, phase: int, status: Mapping[str, Any], created: str | None, error: ExecutionError | None
+        self,
+        phase: int,
+        status: Mapping[str, Any],
+        created: str | None,
+        error: ExecutionError | None,
+        execution: FlyteWorkflowExecution,
     ) -> None:
         self.phase = phase
         self.error = error
         self.created_at = moment(created)
         self.started_at = moment(status.get("startedAt"))
         self.updated_at = moment(status.get("finishedAt")) or self.started_at
-        self.outputs = status.get("outputs")
+        self.outputs = None if status.get("outputs") is None else execution.values_in(status["outputs"])
 
     @property
     def duration(self) -> timedelta | None:
@@ -143,7 +150,8 @@ class FlyteTaskExecution:
         phase = _TASK_PHASES.get(str(status.get("phase")), TaskExecutionPhase.UNDEFINED)
         error = ExecutionError({**status, "node": node.id.node_id}) if phase == TaskExecutionPhase.FAILED else None
         self.id = TaskExecutionID(str(node.status.get("task") or ""), node.id, attempt)
-        self.closure = Closure(phase if last else TaskExecutionPhase.FAILED, status, None, error)
+        phase = phase if last else TaskExecutionPhase.FAILED
+        self.closure = Closure(phase, status, None, error, node.execution)
         self.node = node
 
     @property
@@ -178,16 +186,16 @@ class FlyteNodeExecution:
         self.id = NodeExecutionID(node_id, execution.id)
         self.status = status
         phase = _NODE_PHASES.get(str(status.get("phase")), NodeExecutionPhase.UNDEFINED)
-        failed = phase == NodeExecutionPhase.FAILED
-        self.closure = Closure(phase, status, None, ExecutionError({**status, "node": node_id}) if failed else None)
+        error = ExecutionError({**status, "node": node_id}) if phase == NodeExecutionPhase.FAILED else None
+        self.closure = Closure(phase, status, None, error, execution)
         self.workflow_executions: list[FlyteWorkflowExecution] = []
         self.execution = execution
         self.interface: Interface | None = None
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The name to show, and the task."""
-        return {key: self.status[key] for key in ("name", "task") if key in self.status}
+        """The name to show, and what it runs."""
+        return {key: self.status[key] for key in ("name", "task", "workflow", "launchPlan") if key in self.status}
 
     @property
     def is_done(self) -> bool:
@@ -206,9 +214,9 @@ class FlyteNodeExecution:
 
     @property
     def task_executions(self) -> list[FlyteTaskExecution]:
-        """Its attempts, the last one last."""
+        """Its attempts, the last one last. A node that runs no task has `workflow_executions` instead."""
         last = self.status.get("attempt")
-        if last is None:
+        if last is None or "workflow" in self.status or "launchPlan" in self.status:
             return []
         return [FlyteTaskExecution(self, attempt, attempt == last) for attempt in range(last + 1)]
 
@@ -227,7 +235,8 @@ class FlyteNodeExecution:
             return None
         types = self.execution.types_of_node(self.id.node_id).get("outputs")
         hints = None if self.interface is None else self.interface.outputs
-        return Outputs(self.status.get("outputs") or {}, types, hints, f"the outputs of {self.id.node_id}")
+        values = self.execution.values_in(self.status.get("outputs") or {})
+        return Outputs(values, types, hints, f"the outputs of {self.id.node_id}")
 
     def __repr__(self) -> str:
         return f"<node {self.id.node_id} of {self.execution.id.name}: {self.status.get('phase')}>"
@@ -259,7 +268,7 @@ class FlyteWorkflowExecution:
         status = self.status
         phase = _EXECUTION_PHASES.get(str(status.get("phase")), WorkflowExecutionPhase.UNDEFINED)
         error = ExecutionError(status.get("error") or _rejection(status)) if status.get("phase") == "Failed" else None
-        self.closure = Closure(phase, status, obj["metadata"].get("creationTimestamp"), error)
+        self.closure = Closure(phase, status, obj["metadata"].get("creationTimestamp"), error, self)
         self.node_executions = {
             node_id: FlyteNodeExecution(self, node_id, node) for node_id, node in (status.get("nodes") or {}).items()
         }
@@ -333,7 +342,7 @@ class FlyteWorkflowExecution:
                 f"{caller()}: Outputs could not be found because the execution ended in failure. {why}"
             )
         return Outputs(
-            self.status.get("outputs") or {},
+            self.values_in(self.status.get("outputs") or {}),
             self._interface("outputs"),
             self._annotations("outputs"),
             f"the outputs of {self.id.name}",
@@ -361,7 +370,8 @@ class FlyteWorkflowExecution:
         declared = (self.definition.get("workflow") or {}).get("inputs") or {}
         given = {name: one["default"] for name, one in declared.items() if "default" in one}
         given |= self.spec.get("inputs") or {}
-        outputs = {name: one["outputs"] for name, one in (self.status.get("nodes") or {}).items() if "outputs" in one}
+        nodes = (self.status.get("nodes") or {}).items()
+        outputs = {name: self.values_in(one["outputs"]) for name, one in nodes if "outputs" in one}
         found = {}
         for name, binding in (self._nodes().get(node_id, {}).get("inputs") or {}).items():
             try:
@@ -369,6 +379,10 @@ class FlyteWorkflowExecution:
             except refs.RefValueError:  # noqa: PERF203  what it comes from is not there yet, or was skipped
                 continue
         return Outputs(found, self.types_of_node(node_id).get("inputs"), what=f"the inputs of {node_id}")
+
+    def values_in(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Values of its status by name; those that the status has no room for are read when they are asked for."""
+        return large.Values(values, self._large_value)
 
     # ---- looking again ----
 
@@ -394,6 +408,9 @@ class FlyteWorkflowExecution:
                 f"{caller()}: {self!r} was made without a remote; ask one: remote.fetch_execution(name=…)"
             )
         return self._remote
+
+    def _large_value(self, digest: str) -> Any:
+        return large.reader(self._needs_remote().cluster, self.namespace, self.id.name)(digest)
 
     def _nodes(self) -> dict[str, Any]:
         workflow = self.definition.get("workflow") or {}

@@ -15,6 +15,7 @@ from windlass_api.names import API_VERSION, SDK_FIELD_MANAGER
 _ORDER = ("ConfigMap", "Task", "Workflow", "LaunchPlan")  # what is referred to comes before what refers to it
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
 _PAGE = 500
 _STRICT = {"fieldManager": SDK_FIELD_MANAGER, "fieldValidation": "Strict"}
 
@@ -85,6 +86,14 @@ def patch(cluster: Cluster, kind: str, name: str, namespace: str, changes: Mappi
     obj = reference(kind, name, namespace)
     path = resource_path(obj, namespace, name)
     return cluster.request("PATCH", path, body=dict(changes), query=_STRICT, content_type=_MERGE, what=label(obj))
+
+
+def put(cluster: Cluster, kind: str, name: str, namespace: str, field: str, value: Any) -> Object:
+    """Sets one field of an object, `/spec/answer`, to a value as it is: merging would drop what is null in it."""
+    obj = reference(kind, name, namespace)
+    path = resource_path(obj, namespace, name)
+    change = [{"op": "add", "path": field, "value": value}]
+    return cluster.request("PATCH", path, body=change, query=_STRICT, content_type=_JSON_PATCH, what=label(obj))
 
 
 def replace(cluster: Cluster, obj: Object) -> Object:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from windlass._remote import tree
+from windlass._remote import large, tree
 from windlass._remote.client import Cluster, Object, RemoteError, connect
 from windlass._remote.following import TERMINAL, Follower
 from windlass._remote.objects import apply, create_execution
@@ -56,17 +56,39 @@ def run_remote(
             print(_name(created), file=out)
             _say(log, f"follow it with: kubectl get execution {_name(created)} -n {_namespace(created)} --watch")
             return SUCCEEDED
-        ended = _follow(cluster, created, timeout, log)
     except RemoteError as error:
-        _say(log, f"windlass: {error}" + (f"\n{_goes_on(created)}" if created and error.status != GONE else ""))
+        _say(log, f"windlass: {error}")
         return FAILED
     except KeyboardInterrupt:
         _say(log, "\ninterrupted" + (f"; {_goes_on(created)}" if created else "; nothing was started"))
         return INTERRUPTED
-    if ended is None:
-        _say(log, f"windlass: it has not ended after {tree.duration(timeout or 0)}; {_goes_on(created)}")
-        return TIMED_OUT
-    return _report(ended, out, log, output)
+    return follow(cluster, created, timeout=timeout, stream=out, progress=log, output=output)
+
+
+def follow(
+    cluster: Cluster,
+    created: Object,
+    *,
+    timeout: float | None = None,
+    stream: TextIO | None = None,
+    progress: TextIO | None = None,
+    output: str = "text",
+) -> int:
+    """Shows an Execution until it ends, and then what came of it; the exit code."""
+    out = stream or sys.stdout
+    log = progress or sys.stderr
+    try:
+        ended = _follow(cluster, created, timeout, log)
+        if ended is not None:
+            return _report(cluster, ended, out, log, output)
+    except RemoteError as error:
+        _say(log, f"windlass: {error}" + (f"\n{_goes_on(created)}" if error.status != GONE else ""))
+        return FAILED
+    except KeyboardInterrupt:
+        _say(log, f"\ninterrupted; {_goes_on(created)}")
+        return INTERRUPTED
+    _say(log, f"windlass: it has not ended after {tree.duration(timeout or 0)}; {_goes_on(created)}")
+    return TIMED_OUT
 
 
 def _follow(cluster: Cluster, created: Object, timeout: float | None, log: TextIO) -> Object | None:
@@ -134,11 +156,11 @@ class _Log:
         self._shown, self._trouble = status, trouble
 
 
-def _report(ended: Object, out: TextIO, log: TextIO, output: str) -> int:
+def _report(cluster: Cluster, ended: Object, out: TextIO, log: TextIO, output: str) -> int:
     status = ended["status"]
     phase = status["phase"]
     if phase == "Succeeded":
-        values = status.get("outputs") or {}
+        values = dict(large.Values(status.get("outputs") or {}, large.reader(cluster, _namespace(ended), _name(ended))))
         if output == "json":
             print(json.dumps(values, ensure_ascii=False, indent=2), file=out)
         elif values:
@@ -150,14 +172,11 @@ def _report(ended: Object, out: TextIO, log: TextIO, output: str) -> int:
     return _CODES[phase]
 
 
-def _goes_on(execution: Object | None) -> str:
-    if execution is None:
-        return ""
+def _goes_on(execution: Object) -> str:
     name, namespace = _name(execution), _namespace(execution)
-    patch = '{"spec":{"cancel":true}}'
     return (
         f"{name} goes on in the cluster. See it with: kubectl get execution {name} -n {namespace} --watch\n"
-        f"cancel it with: kubectl patch execution {name} -n {namespace} --type merge -p '{patch}'"
+        f"cancel it with: windlass cancel {name} -n {namespace}"
     )
 
 

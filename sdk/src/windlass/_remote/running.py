@@ -689,7 +689,7 @@ class Running(Publishing):
         uid = execution.object["metadata"].get("uid")
         for obj in objects.list_all(self.cluster, "Execution", execution.namespace):
             owners = obj["metadata"].get("ownerReferences") or ()
-            node = execution.node_executions.get((obj["metadata"].get("labels") or {}).get(names.LABEL_NODE, ""))
+            node = execution.node_executions.get(_node_of(obj))
             if node is not None and any(owner.get("uid") == uid for owner in owners):
                 node.workflow_executions.append(self._handle(obj, execution.id.project, execution.id.domain))
 
@@ -710,6 +710,13 @@ class Running(Publishing):
         reference = spec["workflow"]
         found = self._object("Workflow", namespace, reference["name"], reference.get("version"))["spec"]
         return {"workflow": found, "tasks": {}}
+
+
+def _node_of(obj: Object) -> str:
+    """The node that a run was started by; a long id stands in an annotation, for a label has no room for it."""
+    metadata = obj["metadata"]
+    found: str | None = (metadata.get("annotations") or {}).get(names.ANNOTATION_NODE)
+    return found or (metadata.get("labels") or {}).get(names.LABEL_NODE, "")
 
 
 def _refuse_to_rename(entity: ReferenceEntity[..., Any], name: str | None, version: str | None) -> None:

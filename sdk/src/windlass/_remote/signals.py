@@ -1,17 +1,24 @@
-"""Gates that wait for a person: Signal objects, answered by patching `spec.answer`."""
+"""Gates that wait for a person: Signal objects, answered by patching `spec.answer`.
+
+Who answers names a gate by its name in the workflow, by its node, or by its object; where several runs of one gate are
+meant, the one that waits counts.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from windlass import _types
 from windlass._bindings import kind_of
-from windlass._exceptions import FlyteEntityNotExistException, TypeTransformerFailedError
+from windlass._exceptions import TypeTransformerFailedError
 from windlass._modules import caller
 from windlass._remote import objects
-from windlass._remote.client import Cluster, Object
+from windlass._remote.client import Cluster, NotThereError, Object
 from windlass._remote.contract_types import annotation_of
 from windlass_api import types
+
+NOT_FOUND = 404
 
 
 class SignalID(NamedTuple):
@@ -40,8 +47,31 @@ class Signal:
             return answer["approved"]
         if "value" not in answer:
             return None
-        declared = {key: self.object["spec"][key] for key in ("type", "schema") if key in self.object["spec"]}
-        return _types.from_wire(answer["value"], annotation_of(declared), f"the answer to {self.id.signal_id}:")
+        return _types.from_wire(answer["value"], self.python_type, f"the answer to {self.id.signal_id}:")
+
+    @property
+    def python_type(self) -> Any:
+        """The type of the value that is asked for, as the contract says it."""
+        spec = self.object["spec"]
+        return annotation_of({key: spec[key] for key in ("type", "schema") if key in spec})
+
+    @property
+    def phase(self) -> str:
+        """Waiting, Answered, Invalid (which waits for a better answer), or Expired."""
+        found: str | None = (self.object.get("status") or {}).get("phase")
+        return found or ("Waiting" if self.answer is None else "Answered")
+
+    @property
+    def waits(self) -> bool:
+        """Whether it can be answered."""
+        return self.phase in ("Waiting", "Invalid") and (self.answer is None or self.phase == "Invalid")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called: by the workflow, by its node, by its object."""
+        name = self.object["metadata"]["name"]
+        short = name.removeprefix(f"{self.id.execution_id}.")
+        return self.id.signal_id, self.object["spec"].get("node") or "", name, short
 
     def __repr__(self) -> str:
         state = "waits" if self.answer is None else f"answered with {self.answer}"
@@ -84,8 +114,32 @@ def answer(
         annotation = python_type if python_type is not None else annotation_of(declared)
         _check_type(signal, annotation, spec.get("type", "any"))
         given = {"value": _types.to_wire(value, annotation, f"the answer to {signal}:")}
-    name = found.object["metadata"]["name"]
-    return Signal(objects.patch(cluster, "Signal", name, namespace, {"spec": {"answer": given}}))
+    return give(cluster, found, given)
+
+
+def give(cluster: Cluster, signal: Signal, given: dict[str, Any]) -> Signal:
+    """Writes an answer, `{"approved": …}` or `{"value": …}`, with a `message` if there is one; in place of one that
+    did not fit.
+    """
+    meta = signal.object["metadata"]
+    return Signal(objects.put(cluster, "Signal", meta["name"], meta["namespace"], "/spec/answer", given))
+
+
+def pick(there: Iterable[Signal], execution: str, gate: str) -> Signal:
+    """The gate of that name; one that waits, if there is one. Raises NotThereError."""
+    there = list(there)
+    meant = [one for one in there if gate in one.names]
+    if not meant:
+        reached = ", ".join(dict.fromkeys(one.id.signal_id for one in there)) or "none yet"
+        raise NotThereError(
+            f"{execution} does not wait at a gate {gate}; it has reached {reached}{_waiting(there)}", NOT_FOUND
+        )
+    return next((one for one in meant if one.waits), meant[0])
+
+
+def _waiting(there: Iterable[Signal]) -> str:
+    waiting = ", ".join(dict.fromkeys(one.id.signal_id for one in there if one.waits))
+    return f", and waits at {waiting}" if waiting else ""
 
 
 def _check_type(signal: str, annotation: Any, asked: str) -> None:
@@ -96,11 +150,7 @@ def _check_type(signal: str, annotation: Any, asked: str) -> None:
 
 
 def _signal(cluster: Cluster, namespace: str, execution: str, signal: str) -> Signal:
-    there = list_signals(cluster, namespace, execution, None, "")
-    for one in there:
-        if signal in (one.id.signal_id, one.object["spec"].get("node"), one.object["metadata"]["name"]):
-            return one
-    known = ", ".join(one.id.signal_id for one in there) or "none yet"
-    raise FlyteEntityNotExistException(
-        f"{caller()}: {execution} in {namespace} does not wait at a gate {signal}; it has reached {known}"
-    )
+    try:
+        return pick(list_signals(cluster, namespace, execution, None, ""), f"{execution} in {namespace}", signal)
+    except NotThereError as error:
+        raise NotThereError(f"{caller()}: {error}", NOT_FOUND) from None

@@ -3,10 +3,12 @@
 Pure: a status (and, for what is still running, the time) goes in, lines come out. Nodes are told in the order of their
 ids with numbers counted as numbers, for the API server sorts n10 before n2.
 
-    wordcount-x1  Running 1/3  2.1s
+    wordcount-x1  Running 3/7  2.1s
     ├ ✔ n0 split   0.8s
-    ├ ◐ n1 count_words   1.2s  attempt 2
-    └ ○ n2 merge
+    ├ ◐ n1 count_words   1.2s  3 of 8, 5 running
+    ├ ◐ n2 report   0.2s
+    ├   ◐ n2.n0 publish   0.2s  attempt 2
+    └ ◐ n3 ready   0.1s  waits for an answer, at most 59m12s
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ _ASCII = str.maketrans({
     **dict(zip("◐◓◑◒", "|/-\\", strict=True)),
     **{"├": "|", "└": "`"},
 })  # fmt: skip
+_HOLDING = (("Accepted", "False", "not accepted"), ("Stalled", "True", "stalled"), ("Suspended", "True", "suspended"))
 _OPEN = ("Failed", "Running", "Queued")  # shown first where not every node has room
 _WIDE_VALUE = 100
 _PATIENCE = 10  # seconds after which the operator is missed
@@ -48,16 +51,16 @@ def lines(
     name: str, status: Status, now: float, *, created: float = 0, width: int = 200, height: int = 10_000
 ) -> list[str]:
     """The tree, no wider and no higher than that. `now` and `created` are seconds since the epoch."""
-    head = [_head(name, status, now), *_waiting(status, now, created)]
+    top = head(name, status, now, created)
     nodes = _nodes(status)
-    shown, rest = _room(nodes, max(height - len(head), 1))
+    shown, rest = _room(nodes, max(height - len(top), 1))
     tails = [_node(node_id, node, now) for node_id, node in shown]
     if rest:
         counts = Counter(node["phase"] for _, node in rest)
         told = ", ".join(f"{count} {phase.lower()}" for phase, count in counts.most_common())
         tails.append(f"… {len(rest)} more: {told}")
     branches = [f"{'└' if index == len(tails) - 1 else '├'} {tail}" for index, tail in enumerate(tails)]
-    return [_cut(line, width) for line in (*head, *branches)]
+    return [_cut(line, width) for line in (*top, *branches)]
 
 
 def changes(before: Status, after: Status) -> list[str]:
@@ -66,7 +69,7 @@ def changes(before: Status, after: Status) -> list[str]:
     known = before.get("nodes") or {}
     for node_id, node in _nodes(after):
         was = known.get(node_id) or {"phase": "Pending"}
-        if any(was.get(key) != node.get(key) for key in ("phase", "attempt", "reason")) and _news(was, node):
+        if any(was.get(key) != node.get(key) for key in ("phase", "attempt", "reason", "signal")) and _news(was, node):
             told.append(_node(node_id, node, None))
     phase = after.get("phase")
     if phase and phase != before.get("phase"):
@@ -98,14 +101,14 @@ def error(name: str, status: Status) -> str:
     found = status.get("error") or {}
     node_id = found.get("node")
     node = (status.get("nodes") or {}).get(node_id) or {}
-    where = f" in node {node_id}" + (f" ({_display(node)})" if _display(node) else "") if node_id else ""
+    where = f" in node {node_id}" + (f" ({display(node)})" if display(node) else "") if node_id else ""
     message = found.get("message") or _condition_message(status)
     kind = found.get("type") or found.get("code") or ""
-    head = f"{name} failed{where}: " + (
+    what = f"{name} failed{where}: " + (
         f"{kind}: {message}" if kind and message else kind or message or "no reason given"
     )
     trace = (found.get("traceback") or "").rstrip()
-    return f"{head}\n\n{trace}" if trace else head
+    return f"{what}\n\n{trace}" if trace else what
 
 
 def paint(line: str) -> str:
@@ -136,16 +139,18 @@ def timestamp(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-def _head(name: str, status: Status, now: float) -> str:
+def head(name: str, status: Status, now: float, created: float) -> list[str]:
+    """The run as a whole, and what holds it up."""
     words = " ".join(part for part in (status.get("phase") or "Pending", status.get("progress", "")) if part)
-    return "  ".join(part for part in (name, words, _took(status, now)) if part)
+    whole = "  ".join(part for part in (name, words, took(status, now)) if part)
+    return [whole, *_waiting(status, now, created)]
 
 
 def _waiting(status: Status, now: float, created: float) -> list[str]:
     """Why nothing goes on, as far as anybody said."""
     conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
     told = []
-    for kind, holding, word in (("Accepted", "False", "not accepted"), ("Stalled", "True", "stalled")):
+    for kind, holding, word in _HOLDING:
         found = conditions.get(kind)
         if found is not None and found["status"] == holding:
             told.append(f"! {word}: {found.get('reason', '')}: {found.get('message', '')}")
@@ -157,7 +162,12 @@ def _waiting(status: Status, now: float, created: float) -> list[str]:
 
 
 def _nodes(status: Status) -> list[tuple[str, Mapping[str, Any]]]:
-    return sorted((status.get("nodes") or {}).items(), key=lambda item: _natural(item[0]))
+    return sorted((status.get("nodes") or {}).items(), key=lambda item: in_order(item[0]))
+
+
+def in_order(node_id: str) -> list[list[tuple[int, int, str]]]:
+    """What ids of nodes are sorted by: those of a sub-workflow behind its own, numbers as numbers."""
+    return [_natural(part) for part in node_id.split(".")]
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
@@ -178,17 +188,21 @@ def _node(node_id: str, node: Mapping[str, Any], now: float | None) -> str:
     mark = MARKS.get(phase, "?")
     if phase == "Running" and now is not None:
         mark = _SPIN[int(now * 5) % len(_SPIN)]
-    who = " ".join(part for part in (node_id, _display(node)) if part)
+    who = " ".join(part for part in (node_id, display(node)) if part)
     if now is None:
         who += f": {phase}"
-    return "  ".join(part for part in (f"{mark} {who}", _took(node, now), _attempt(node), _why(node)) if part)
+    indent = "  " * node_id.count(".") if now is not None else ""
+    facts = (took(node, now), _attempt(node), elements(node), child(node), _from_cache(node), _why(node, now))
+    return indent + "  ".join(part for part in (f"{mark} {who}", *facts) if part)
 
 
-def _display(node: Mapping[str, Any]) -> str:
-    return str(node.get("name") or node.get("task") or "")
+def display(node: Mapping[str, Any]) -> str:
+    """What a node is called, else what it runs."""
+    return str(next((node[key] for key in ("name", "task", "workflow", "launchPlan") if node.get(key)), ""))
 
 
-def _took(item: Mapping[str, Any], now: float | None) -> str:
+def took(item: Mapping[str, Any], now: float | None) -> str:
+    """How long a run or node took, or has taken so far."""
     if not item.get("startedAt"):
         return ""
     if item.get("finishedAt"):
@@ -200,16 +214,48 @@ def _attempt(node: Mapping[str, Any]) -> str:
     return f"attempt {node['attempt'] + 1}" if node.get("attempt") else ""
 
 
-def _why(node: Mapping[str, Any]) -> str:
-    """The reason of a node that is not simply on its way or done."""
+def elements(node: Mapping[str, Any]) -> str:
+    """How far the elements of a map are: `3 of 8, 5 running`."""
+    counts = node.get("elements")
+    if not counts:
+        return ""
+    others = [f"{counts[word]} {word}" for word in ("running", "failed") if counts.get(word)]
+    return ", ".join([f"{counts.get('succeeded', 0)} of {counts.get('total', 0)}", *others])
+
+
+def child(node: Mapping[str, Any]) -> str:
+    """The Execution that runs in the node's place."""
+    return f"→ {node['execution']}" if node.get("execution") else ""
+
+
+def _from_cache(node: Mapping[str, Any]) -> str:
+    state = str((node.get("cache") or {}).get("state"))
+    return {"Hit": "cached", "Waiting": "waits for the same work elsewhere"}.get(state, "")
+
+
+def reason(node: Mapping[str, Any]) -> str:
+    """Why a node is where it is, in the operator's words."""
+    return ": ".join(part for part in (node.get("reason", ""), str(node.get("message", "")).partition("\n")[0]) if part)
+
+
+def _why(node: Mapping[str, Any], now: float | None) -> str:
+    """The reason of a node that is not simply on its way or done, and how long it waits at most."""
     if node["phase"] == "Succeeded":
         return ""
-    return ": ".join(part for part in (node.get("reason", ""), str(node.get("message", "")).partition("\n")[0]) if part)
+    told = reason(node) or ("waits for an answer" if node.get("signal") else "")
+    if now is None or not node.get("until") or node.get("finishedAt"):
+        return told
+    left = f"at most {duration(timestamp(node['until']) - now)}"
+    return f"{told}, {left}" if told else left
 
 
 def _news(was: Mapping[str, Any], node: Mapping[str, Any]) -> bool:
     """Not every difference is: a node that waits, as before, for nothing in particular is none."""
-    return was["phase"] != node["phase"] or bool(node.get("reason")) or was.get("attempt", 0) != node.get("attempt", 0)
+    return (
+        was["phase"] != node["phase"]
+        or bool(node.get("reason") or node.get("signal"))
+        or was.get("attempt", 0) != node.get("attempt", 0)
+    )
 
 
 def _condition_message(status: Status) -> str:

@@ -30,7 +30,7 @@ class Outputs(Mapping[str, Any]):
         annotations: Mapping[str, Any] | None = None,
         what: str = "the values",
     ) -> None:
-        self._values = dict(values)
+        self._values = values  # large ones are read when they are asked for
         self._types = dict(types or {})
         self._annotations = dict(annotations or {})
         self._what = what

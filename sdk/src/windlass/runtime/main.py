@@ -4,8 +4,9 @@
                   └──────────── any exception, SIGTERM, sys.exit ────────────────┴─ record ─ exit code
 
 The order is the environment variable WINDLASS_TASK. Every way out that Python can see leaves a record, and the exit
-code agrees with it: 0 with outputs, 1 with an error, 143 when the pod was told to end. What the user's code prints goes
-where it always goes; only the error's traceback is added to stderr.
+code agrees with it: 0 with outputs, 1 with an error, 143 when the pod was told to end. A dynamic task's body makes
+calls instead: they are put down as the workflow that runs in its place, or, if it made none, its outputs are. What
+the user's code prints goes where it always goes; only the error's traceback is added to stderr.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,15 @@ from windlass._task import Task, awaited
 from windlass.runtime import Terminated, bundle, record
 
 if TYPE_CHECKING:
+    from windlass._compile import Graph
     from windlass._reporting import Reporting
 
 RESULT = "/dev/termination-log"
 VALUES = "/var/run/windlass/values"
 STORE = "WINDLASS_RAW_OUTPUT_PREFIX"
 PACKAGES = "WINDLASS_RUNTIME_PACKAGES"
+ELEMENT = "WINDLASS_ELEMENT"
+VARIABLE_NAME, OFFSET = "BATCH_JOB_ARRAY_INDEX_VAR_NAME", "BATCH_JOB_ARRAY_INDEX_OFFSET"
 DEFAULT_LIMIT = 4096
 TERMINATED = 143  # 128 + SIGTERM
 
@@ -68,6 +72,7 @@ class Order:
         self.namespace: str = content.get("namespace") or "local"
         self.node: str = content.get("node") or "n0"
         self.attempt: int = content.get("attempt") or 0
+        self.element: int | None = content.get("element")
         self.entrypoint: str = content["entrypoint"]
         self.bundle: str | None = content.get("bundle")
         self.inputs: dict[str, Any] = content.get("inputs") or {}
@@ -90,9 +95,9 @@ def main(started: float, code_root: str) -> int:
         limit, retry_on = order.limit, order.retry_on
         parameters = _parameters(order)
         with entered_task(parameters):
-            outputs = _run(order, parameters, code_root, watch, about)
+            result = _run(order, parameters, code_root, watch, about)
         watch.enter("")
-        content, code = _success(outputs, about, limit), 0
+        content, code = _success(result, about, limit), 0
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except BaseException as error:  # noqa: BLE001  whatever it is, even an exit, it ends in the record
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -117,7 +122,7 @@ def _order() -> Order:
 def _run(
     order: Order, parameters: ExecutionParameters, code_root: str, watch: Stopwatch, about: dict[str, Any]
 ) -> dict[str, Any]:
-    """The outputs as JSON. What else belongs into the record goes into `about`."""
+    """The record's body, outputs or a workflow. What else belongs into the record goes into `about`."""
     _print_lines_at_once()
     if order.bundle is not None:
         _unpack(order.bundle, code_root)
@@ -151,7 +156,7 @@ def _deck(reporting: Reporting) -> dict[str, str]:
 def _attempt(
     order: Order, job: Job, watch: Stopwatch, about: dict[str, Any], reporting: Reporting | None
 ) -> dict[str, Any]:
-    """The outputs as JSON, from the inputs in the order."""
+    """The record's body, from the inputs in the order."""
     part = reporting.part if reporting else _unmeasured
     interface = job.interface
     with part("inputs"):
@@ -165,15 +170,18 @@ def _attempt(
     except IgnoreOutputs:
         if interface.outputs:  # whoever waits for them would wait in vain
             raise
-        return {}
+        return {"outputs": {}}
     watch.enter("outputs")
+    if job.is_dynamic:
+        with part("outputs"):
+            return _calls_made(job, result)
     with part("outputs"):
         values = interface.unpack(result, order.task)
         outputs = {
             name: _types.to_wire(value, interface.outputs[name], _types.output_of(order.task, position))
             for position, (name, value) in enumerate(values.items())
         }
-        _refuse_what_is_lost(outputs, interface)
+        _refuse_what_is_lost(outputs, interface.outputs)
         if interface.makes_artifacts:
             from windlass._artifacts import created  # noqa: PLC0415  few outputs are artifacts
 
@@ -181,14 +189,36 @@ def _attempt(
             about["artifacts"] = {name: one.manifest() for name, one in made.items()}
     if reporting:
         reporting.show_outputs(values)
-    return outputs
+    return {"outputs": outputs}
 
 
-def _refuse_what_is_lost(outputs: dict[str, Any], interface: Interface) -> None:
+def _calls_made(job: Job, graph: Graph) -> dict[str, Any]:
+    """The calls that a dynamic task's body made, as a workflow; the outputs where it made none."""
+    from windlass import _graph_spec  # noqa: PLC0415  few tasks are dynamic
+
+    _refuse_what_is_lost(_literals(graph.outputs), job.interface.outputs)
+    if not graph.nodes:
+        return {"outputs": graph.outputs}
+    for node in graph.nodes:
+        types = {name: parameter.python_type for name, parameter in node.entity.interface.inputs.items()}
+        _refuse_what_is_lost(_literals(node.inputs), types)
+    return {"workflow": _graph_spec.made_by(job.entity, graph)}
+
+
+def _literals(bindings: Any) -> Any:
+    """Bindings without what the calls will give: that isn't of this pod."""
+    if isinstance(bindings, dict):
+        return {name: _literals(value) for name, value in bindings.items()}
+    if isinstance(bindings, list):
+        return [_literals(value) for value in bindings]
+    return bindings if isinstance(bindings, str | int | float | bool) else None
+
+
+def _refuse_what_is_lost(values: dict[str, Any], types: Mapping[str, Any]) -> None:
     """Files, tables and pickles that lie in this pod would go with it, and fail their reader."""
-    if os.environ.get(STORE) or '"uri"' not in json.dumps(outputs):
+    if os.environ.get(STORE) or '"uri"' not in json.dumps(values):
         return
-    from windlass._cache.references import changed  # noqa: PLC0415  few tasks give references
+    from windlass_api.references import changed  # noqa: PLC0415  few tasks give references
     from windlass_api.types import Type, parse_type  # noqa: PLC0415  as above
 
     def refused(part: Any, of: Type) -> Any:
@@ -201,9 +231,9 @@ def _refuse_what_is_lost(outputs: dict[str, Any], interface: Interface) -> None:
             raise _task_error("user", "USER:NoStore", message, "NoStore")
         return part
 
-    for name, python_type in interface.outputs.items():
-        expression, schema = _types.type_expression(python_type)
-        changed(outputs[name], parse_type(expression), schema, refused)
+    for name, value in values.items():
+        expression, schema = _types.type_expression(types[name])
+        changed(value, parse_type(expression), schema, refused)
 
 
 def _unmeasured(_name: str) -> AbstractContextManager[None]:
@@ -229,14 +259,18 @@ def _unpack(path: str, folder: str) -> None:
 
 
 class Job:
-    """What does the work, on values by name; its interface, and the function behind it if there is one."""
+    """What does the work, on values by name; its interface, and the function behind it if there is one. The work of
+    a dynamic task gives the graph of the calls that its body makes.
+    """
 
     def __init__(
-        self, work: Callable[..., Any], interface: Interface, function: Callable[..., Any] | None = None
+        self, work: Callable[..., Any], interface: Interface, function: Callable[..., Any] | None, entity: Any = None
     ) -> None:
         self.work = work
         self.interface = interface
         self.function = function
+        self.entity = entity
+        self.is_dynamic = hasattr(entity, "compile_for")
 
 
 def _installed(packages: str) -> str:
@@ -263,7 +297,11 @@ def _load(order: Order) -> Job:
     for part in name.split("."):
         entity = getattr(entity, part, None)
     if isinstance(entity, Task):
-        return Job(entity.execute, entity.interface, getattr(entity, "function", None))
+        work = getattr(entity, "compile_for", None)
+        function = getattr(entity, "function", None)
+        if work is None:
+            return Job(entity.execute, entity.interface, function)
+        return Job(lambda **inputs: work(inputs), entity.interface, function, entity)
     if callable(entity):
         interface = read_interface(entity, order.entrypoint)
         return Job(_plain(entity, interface), interface, entity)
@@ -319,7 +357,7 @@ def _call(job: Job, arguments: dict[str, Any]) -> Any:
     try:
         return job.work(**arguments)
     except SystemExit as ended:
-        if ended.code in (None, 0) and not job.interface.outputs:
+        if ended.code in (None, 0) and not job.interface.outputs and not job.is_dynamic:
             return None
         raise
 
@@ -338,15 +376,18 @@ def _parameters(order: Order) -> ExecutionParameters:
         "FLYTE_INTERNAL_TASK_NAME": order.task,
         "FLYTE_ATTEMPT_NUMBER": str(order.attempt),
     }
+    if order.element is not None:
+        known |= {VARIABLE_NAME: ELEMENT, ELEMENT: str(order.element), OFFSET: "0"}
     for name, value in known.items():
         os.environ.setdefault(name, value)
     store = os.environ.get(STORE)
+    place = order.node if order.element is None else f"{order.node}/{order.element}"
     return ExecutionParameters(
         execution_id=WorkflowExecutionIdentifier(project, domain, order.execution),
         task_id=TaskIdentifier(project, domain, order.task, ""),
         attempt=order.attempt,
         enable_deck=bool(order.deck.get("enabled")),
-        checkpoint_folder=f"{store}/checkpoints/{order.namespace}/{order.execution}/{order.node}" if store else None,
+        checkpoint_folder=f"{store}/checkpoints/{order.namespace}/{order.execution}/{place}" if store else None,
         local=False,
     )
 
@@ -375,14 +416,23 @@ def _large_value(digest: str) -> Any:
 # ---- the end --------------------------------------------------------------------------------------------------------
 
 
-def _success(outputs: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:
-    content = record.encode({"outputs": outputs, **about})
-    if len(content) <= limit:
-        return content
-    sizes = ", ".join(f"{name}: {len(record.encode({name: value})):,} bytes" for name, value in outputs.items())
+def _success(result: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:
+    content = record.encode({**result, **about})
+    shortest = record.shortened(content, limit)
+    if shortest is not None:
+        return shortest
+    if "workflow" in result:
+        nodes = len(result["workflow"]["nodes"])
+        message = (
+            f"the {nodes:,} calls are too many to leave the pod: {record.too_large(content, limit)}. Make one call for"
+            " many values, map_task(task)(values), or put groups of them into workflows or dynamic tasks of their own"
+        )
+        raise _task_error("user", "OutputTooLarge", message, "OutputTooLarge")
+    outputs = result["outputs"].items()
+    sizes = ", ".join(f"{name}: {len(record.encode({name: value})):,} bytes" for name, value in outputs)
     message = (
-        f"the outputs are too large to leave the pod: their record takes {len(content):,} bytes of at most {limit:,}"
-        f" ({sizes}). Return a summary, or write the data where the next task can read it and return the place"
+        f"the outputs are too large to leave the pod: {record.too_large(content, limit)} ({sizes}). Return a summary,"
+        " or write the data where the next task can read it and return the place"
     )
     raise _task_error("user", "OutputTooLarge", message, "OutputTooLarge")
 

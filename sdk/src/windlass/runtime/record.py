@@ -1,13 +1,15 @@
 """The record: the one thing that leaves the pod, as the container's termination message.
 
     {"v": 1, "outputs": {"o0": …}, "timings": {…}, "deck": "s3://…"}
+    {"v": 1, "workflow": {"nodes": […], …}, "timings": {…}}           of a dynamic task: the calls that it made
     {"v": 1, "error": {"kind", "code", "type", "message", "traceback", "recoverable"}, "timings": {…}, "deck": …}
 
 `timings` are milliseconds: boot (process start until the code is unpacked), import, inputs, user, outputs; a phase that
 was not reached has none. `deck` is the address of the report, if the task has one and it could be written.
 
-Kubernetes keeps 4096 bytes of it, so it is fitted: outputs fit or are an error of their own, an error's long texts lose
-their middle. The kubelet reads the file when the process has ended, so it is written once, as a whole.
+Kubernetes keeps 4096 bytes of it, so it is fitted: outputs that are longer are compressed (`windlass_api.records`), and
+are an error of their own where they still don't fit; an error's long texts lose their middle. The kubelet reads the
+file when the process has ended, so it is written once, as a whole.
 """
 
 from __future__ import annotations
@@ -24,6 +26,28 @@ _HEAD_SHARE = 0.35  # of what is kept of a text; its end tells more
 def encode(record: dict[str, Any]) -> bytes:
     """A record as bytes."""
     return json.dumps({"v": VERSION, **record}, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def shortened(content: bytes, limit: int) -> bytes | None:
+    """A record within the limit: as it is, else compressed; None where it is too large for that, too."""
+    if len(content) <= limit:
+        return content
+    from windlass_api import records  # noqa: PLC0415  most records are short; it loads zlib
+
+    if len(content) > records.MAX_SIZE:
+        return None
+    short = records.compressed(content)
+    return short if len(short) <= limit else None
+
+
+def too_large(content: bytes, limit: int) -> str:
+    """How much too large such a record is, in words."""
+    from windlass_api import records  # noqa: PLC0415  as above
+
+    if len(content) > records.MAX_SIZE:
+        return f"the record takes {len(content):,} bytes of at most {records.MAX_SIZE:,}"
+    size = len(records.compressed(content))
+    return f"the record takes {len(content):,} bytes, and compressed {size:,} of at most {limit:,}"
 
 
 def fit_error(error: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:

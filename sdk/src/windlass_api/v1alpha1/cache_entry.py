@@ -26,6 +26,15 @@ from windlass_api.v1alpha1.meta import (
 )
 
 Hash = Annotated[str, Field(min_length=1, max_length=128)]
+TypeText = Annotated[str, Field(min_length=1, max_length=1152)]
+Types = Annotated[dict[str, TypeText], Field(max_length=MAX_PARAMETERS)]
+
+
+class Interface(Model):
+    """The names and types of a task, as its result's key has them."""
+
+    inputs: Types | None = Field(None, description="The type of each input by name, with a hash of its schema.")
+    outputs: Types | None = Field(None, description="The type of each output by name, with a hash of its schema.")
 
 
 class CacheKey(Model):
@@ -33,7 +42,7 @@ class CacheKey(Model):
 
     task: ObjectName = Field(description="The Task's name.")
     version: Name = Field(description="Its `cache.version`.")
-    interface: Hash = Field(description="A hash of the names and types of its inputs and outputs.")
+    interface: Interface = Field(description="The names and types of its inputs and outputs.")
     inputs: Annotated[dict[str, Hash], Field(max_length=MAX_PARAMETERS)] | None = Field(
         None, description="A hash of each input's value by name, without those in `cache.ignoredInputs`."
     )
@@ -48,7 +57,9 @@ class CacheEntrySpec(Model):
     )
 
     key: CacheKey = Field(description="What a run must have in common with the one that made the result.")
-    outputs: Values | None = Field(None, description="Outputs by name; large ones as the place where the data is.")
+    outputs: Values | None = Field(
+        None, description="Outputs by name; {$value: HASH} is in a ConfigMap that belongs to the entry."
+    )
     source: NodeRef | None = Field(None, description="The run that made it.")
     expires_at: Time | None = Field(None, description="When it counts no more. Without it, never.")
 

@@ -144,6 +144,15 @@ class LaunchPlanSpec(Model):
     overwrite_cache: bool | None = Field(
         None, description="Whether its runs compute everything anew and replace what is cached."
     )
+    ttl_after_finished: Duration | None = Field(
+        None, description="How long a run is kept after its end, such as 168h. Without it, until somebody deletes it."
+    )
+    successful_runs_history_limit: Count | None = Field(
+        None, description="How many runs that succeeded are kept: the newest. Without it, all."
+    )
+    failed_runs_history_limit: Count | None = Field(
+        None, description="How many runs that failed or were cancelled are kept: the newest. Without it, all."
+    )
 
 
 class LaunchPlanStatus(DefinitionStatus):

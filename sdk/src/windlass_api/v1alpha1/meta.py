@@ -396,7 +396,7 @@ class NodeRef(Model):
     """A node of a run."""
 
     execution: ObjectName | None = Field(None, description="The Execution.")
-    node: Label | None = Field(None, description="The node of it.")
+    node: ObjectName | None = Field(None, description="The node of it: its id, or a path such as n2.n0.")
 
 
 class OutputRef(NodeRef):

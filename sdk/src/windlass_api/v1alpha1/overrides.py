@@ -1,8 +1,9 @@
 """Overrides: everything a later layer may change about how a task runs.
 
-No field has a default: unset means inherit. A workflow's `defaults` are the first layer, the Task's spec the next, the
-workflow's node the last; `windlass_api.overrides.effective` merges them. A new knob is a field here and nothing else:
-Task, node, CRD, reference and merge follow (a test holds `OVERRIDE_FIELDS` to this model).
+No field has a default: unset means inherit. A workflow's `defaults` are the first layer, the Task's spec the next, then
+the workflow's node, and the Execution's `overrides` the last; `windlass_api.overrides.effective` merges them. A new
+knob is a field here and nothing else: Task, node, Execution, CRD, reference and merge follow (a test holds
+`OVERRIDE_FIELDS` to this model).
 
 What is about the pod rather than the attempt stands in `PodSettings`, which pools of workers and apps have as well.
 """
@@ -119,6 +120,9 @@ class Cache(Model):
     ignored_inputs: Annotated[list[Identifier], Field(max_length=128)] | None = Field(
         None, description="Names of inputs that make no difference to the result.", json_schema_extra=ATOMIC
     )
+    expires_after: Duration | None = Field(
+        None, description="How long a result counts, such as 24h. Without it, for ever."
+    )
 
 
 DeckField = Literal["SourceCode", "Dependencies", "Timeline", "Input", "Output"]
@@ -175,6 +179,21 @@ class Overrides(PodSettings):
     )
     timeout: Duration | None = Field(
         None, description="How long an attempt may run, such as 90s or 1h30m. 0s lifts the limit of a layer before."
+    )
+    queue_timeout: Duration | None = Field(
+        None,
+        description="How long an attempt may wait for its pod to be made, such as 10m. 0s lifts the limit of a layer "
+        "before.",
+    )
+    pending_timeout: Duration | None = Field(
+        None,
+        description="How long an attempt's pod may wait until it runs, such as 10m: for a node, an image, a volume. 0s "
+        "lifts the limit of a layer before.",
+    )
+    max_memory: Quantity | None = Field(
+        None,
+        description="After an attempt that ran out of memory the next one gets twice as much, up to this. Without it "
+        "running out of memory is an error like others of the code.",
     )
     cache: Cache | None = Field(None, description="When a result is taken from an earlier run.")
     deck: DeckSettings | None = Field(None, description="The report that it leaves behind.")

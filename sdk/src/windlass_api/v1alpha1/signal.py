@@ -6,7 +6,8 @@ patch signals is enough:
     kubectl patch signal NAME --type merge -p '{"spec": {"answer": {"approved": true}}}'
     kubectl patch signal NAME --type merge -p '{"spec": {"answer": {"value": 0.5}}}'
 
-Nothing else of it ever changes, and an answer stays as it was given.
+Nothing else of it ever changes, and an answer stays as it was given, unless it is not of the type that is asked for
+(phase Invalid): then another may be given.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from windlass_api.v1alpha1.meta import (
     FreeObject,
     Generation,
     KindModel,
-    Label,
     Metadata,
     Model,
     Name,
@@ -58,12 +58,6 @@ class SignalSpec(Model):
     RULES = (
         *(never_changes(field, "a question stays as it was asked") for field in _QUESTION),
         Rule(
-            "!has(oldSelf.answer) || (has(self.answer) && dyn(self).answer == dyn(oldSelf).answer)",
-            "an answer can't be changed",
-            ".answer",
-            "FieldValueForbidden",
-        ),
-        Rule(
             "!has(self.answer) || has(self.answer.approved) == (self.ask == 'Approval')",
             "answer an Approval with approved, an Input with value",
             ".answer",
@@ -73,14 +67,18 @@ class SignalSpec(Model):
     )
 
     execution: ObjectName = Field(description="The Execution that waits.")
-    node: Label | None = Field(None, description="The node that waits, the first where several do.")
+    node: ObjectName | None = Field(
+        None, description="The node that waits, the first where several do: its id, or a path such as n2.n0."
+    )
     name: Name = Field(description="What it is about, as the workflow says it.")
     ask: Literal["Approval", "Input"] = Field(description="What kind of answer it takes: a yes or no, or a value.")
     type: TypeExpression | None = Field(None, description="The type of the value that is approved, or asked for.")
     json_schema: FreeObject | None = Field(None, alias="schema", description=SCHEMA)
     value: Value = Field(None, description="The value to approve.")
     expires_at: Time | None = Field(None, description="When the run stops waiting, and the node fails.")
-    answer: Answer | None = Field(None, description="The answer; for a person to set, once.")
+    answer: Answer | None = Field(
+        None, description="The answer; for a person to set, once. Another can be given while the phase is Invalid."
+    )
 
 
 class SignalStatus(Model):
@@ -95,6 +93,17 @@ class SignalStatus(Model):
 
 class Signal(KindModel):
     """A question that a run waits for a person to answer: set spec.answer."""
+
+    RULES = (
+        Rule(
+            "!has(oldSelf.spec.answer)"
+            " || (has(self.spec.answer) && dyn(self.spec).answer == dyn(oldSelf.spec).answer)"
+            " || (has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase == 'Invalid')",
+            "an answer can't be changed, unless it is Invalid",
+            ".spec.answer",
+            "FieldValueForbidden",
+        ),
+    )
 
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("wsig",)
     COLUMNS: ClassVar[tuple[Column, ...]] = (

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
 
 from windlass_api.findings import (
     ACTOR_NOT_FOUND,
+    INVALID_OVERRIDE,
     INVALID_RUNNER,
     UNKNOWN_INPUT,
     Finding,
     did_you_mean,
     field_path,
 )
+from windlass_api.quantities import amount, exceeds
 from windlass_api.types import is_too_deep
 from windlass_api.validation.interfaces import interface_findings, too_deep
 from windlass_api.wiring import Find, Spec, items, mapping, parameters
@@ -32,6 +35,7 @@ def validate_task(spec: Spec, find: Find | None = None) -> list[Finding]:
     findings += interface_findings(spec, "spec")
     findings += _template_findings(spec)
     findings += ignored_input_findings(mapping(spec, "cache"), parameters(spec, "inputs"), "spec.cache")
+    findings += memory_findings(spec, "spec")
     if find is not None:
         findings += _actor_findings(spec, find)
     return findings
@@ -61,6 +65,25 @@ def ignored_input_findings(cache: Spec, inputs: Mapping[str, Spec], path: str) -
         if str(name) not in inputs:
             hint = did_you_mean(str(name), inputs) or "; there are no inputs"
             yield Finding(field_path(path, "ignoredInputs", index), UNKNOWN_INPUT, f"there is no input `{name}`{hint}")
+
+
+def memory_findings(overrides: Spec, path: str) -> Iterator[Finding]:
+    """A `maxMemory` that is less than what the first attempt gets."""
+    most = overrides.get("maxMemory")
+    for side in ("limits", "requests"):
+        first = mapping(mapping(overrides, "resources"), side).get("memory")
+        if _is_amount(most) and _is_amount(first) and exceeds(first, most):
+            message = f"`{most}` is less than the first attempt gets: {side} has `{first}` of memory"
+            yield Finding(field_path(path, "maxMemory"), INVALID_OVERRIDE, message)
+            return
+
+
+def _is_amount(value: Any) -> TypeGuard[str | int]:
+    try:
+        amount(value)
+    except ValueError:  # what it should be is the models' matter
+        return False
+    return True
 
 
 def _actor_findings(spec: Spec, find: Find) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ from windlass_api.findings import (
     field_path,
 )
 from windlass_api.names import is_dns_label
-from windlass_api.overrides import POD_FIELDS
+from windlass_api.overrides import POD_FIELDS, effective
 from windlass_api.types import is_too_deep
 from windlass_api.validation.conditions import when_findings
 from windlass_api.validation.interfaces import (
@@ -36,7 +36,7 @@ from windlass_api.validation.interfaces import (
     too_deep,
     unknown_inputs,
 )
-from windlass_api.validation.tasks import ignored_input_findings
+from windlass_api.validation.tasks import ignored_input_findings, memory_findings
 from windlass_api.wiring import (
     KIND_OF,
     NODE_KINDS,
@@ -65,10 +65,10 @@ def validate_workflow(spec: Spec, find: Find) -> list[Finding]:
     """What is wrong with a Workflow's spec, given the definitions that it names."""
     if is_too_deep(spec):
         return [too_deep("spec")]
-    scope = Scope(spec, find)
-    findings = [*interface_findings(spec, "spec"), *_id_findings(spec)]
+    scope, defaults = Scope(spec, find), mapping(spec, "defaults")
+    findings = [*interface_findings(spec, "spec"), *_id_findings(spec), *memory_findings(defaults, "spec.defaults")]
     for index, node in enumerate(nodes(spec)):
-        findings += _node_findings(node, scope, find, field_path("spec", "nodes", index))
+        findings += _node_findings(node, scope, defaults, find, field_path("spec", "nodes", index))
     findings += _gate_findings(spec)
     findings += _failure_findings(spec, find)
     findings += _output_findings(spec, scope)
@@ -92,7 +92,7 @@ def _id_findings(spec: Spec) -> Iterator[Finding]:
         seen.setdefault(name, path)
 
 
-def _node_findings(node: Spec, scope: Scope, find: Find, path: str) -> Iterator[Finding]:
+def _node_findings(node: Spec, scope: Scope, defaults: Spec, find: Find, path: str) -> Iterator[Finding]:
     """What is wrong with a node: first what its references say, then what it is."""
     inputs = mapping(node, "inputs")
     for name, value in inputs.items():
@@ -114,7 +114,7 @@ def _node_findings(node: Spec, scope: Scope, find: Find, path: str) -> Iterator[
         return
     yield from _map_findings(node, interface, path)
     yield from _interface_input_findings(interface, inputs, scope, path)
-    yield from _override_findings(node, interface, find, path)
+    yield from _override_findings(node, interface, defaults, find, path)
 
 
 def _interface_input_findings(
@@ -157,7 +157,7 @@ def _map_findings(node: Spec, interface: Interface, path: str) -> Iterator[Findi
             yield Finding(where, INVALID_MAP, f"the list to map over is not given: `{name}` is missing in inputs")
 
 
-def _override_findings(node: Spec, interface: Interface, find: Find, path: str) -> Iterator[Finding]:
+def _override_findings(node: Spec, interface: Interface, defaults: Spec, find: Find, path: str) -> Iterator[Finding]:
     overrides = mapping(node, "overrides")
     reference = mapping(node, "task")
     name = reference.get("name")
@@ -167,6 +167,8 @@ def _override_findings(node: Spec, interface: Interface, find: Find, path: str) 
             if overrides.get(field) is not None:
                 message = f"`{name}` runs in a pool of workers; what these are like says their ActorEnvironment"
                 yield Finding(field_path(path, "overrides", field), INVALID_OVERRIDE, message)
+    if any(overrides.get(field) is not None for field in ("maxMemory", "resources")):
+        yield from memory_findings(effective(task or {}, overrides, defaults=defaults), field_path(path, "overrides"))
     cache = mapping(overrides, "cache")
     yield from ignored_input_findings(cache, interface.inputs, field_path(path, "overrides", "cache"))
 

@@ -9,7 +9,7 @@ same, is the same input.
 
 The parts are kept beside each result, so that one can say why another was not found (`why_missed`).
 
-Pure: whoever reads content (`_cache.local` does) hands in the digests.
+The SDK's local runs and the operator find results by the same key. Pure: whoever reads content hands in the digests.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from windlass._cache.references import changed
 from windlass_api.names import canonical_json
+from windlass_api.references import changed
 from windlass_api.types import Schema, Type, parse_type
 
 Types = Mapping[str, tuple[str, Schema | None]]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from windlass._cache.key import CacheKey, cache_key, why_missed
-from windlass._cache.references import changed
+from windlass_api.cache_key import CacheKey, cache_key, why_missed
+from windlass_api.references import changed
 from windlass_api.types import parse_type
 
 FILE_SCHEMA = {"type": "object", "properties": {"data": {"x-windlass-type": "file"}, "uri": {"type": "string"}}}

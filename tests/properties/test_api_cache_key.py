@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import assume, given, strategies as st
 
 from tests.properties.api_strategies import json_scalars
-from windlass._cache.key import CacheKey, cache_key, why_missed
+from windlass_api.cache_key import CacheKey, cache_key, why_missed
 
 NAMES = st.sampled_from(["a", "b", "c", "verbose"])
 VALUES = st.recursive(

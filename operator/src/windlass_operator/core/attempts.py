@@ -1,0 +1,286 @@
+"""Attempts: what a node, or an element of a map, needs before its child is started, and what it gives afterwards.
+
+::
+
+    inputs ──► an earlier run's result? ──► the cache's? ──► somebody else computing it? ──► child: a pod, an Execution
+                                                                    pod of a dynamic task ──► the Execution it asked for
+
+What may be looked up is looked up first: a node whose question has no answer yet stays as it is, and is planned again
+with the answer in the same pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from windlass_api import names
+from windlass_api.cache_key import CacheKey
+from windlass_operator.core import caching, resuming
+from windlass_operator.core.actions import CreateExecution, CreatePod, Release, Reserve, StoreEntry
+from windlass_operator.core.closure import NodeKind
+from windlass_operator.core.gates import End, Hold
+from windlass_operator.core.inputs import NOTHING, NodeInputs, set_apart
+from windlass_operator.core.observed import AskCache, CacheNote, NodeState
+from windlass_operator.core.settling import Target, child_of
+from windlass_operator.core.states import NodePhase
+from windlass_operator.core.values import InvalidInputsError
+from windlass_operator.core.work import Work, ended, succeeded
+from windlass_operator.kinds import kind_of
+from windlass_operator.kinds.evidence import Failure, FailureKind, Succeeded
+from windlass_operator.manifests.execution import child_execution, dynamic_revision
+from windlass_operator.manifests.pod import PodAsk
+
+POLL = 1.0
+"""Seconds between two looks at a result that somebody else computes."""
+RESERVED = "CacheReserved"
+
+
+class Begun(NamedTuple):
+    """What came of trying to start an attempt: the state it is in, or why it has to wait."""
+
+    state: NodeState
+    hold: Hold | None = None
+
+
+def begin(
+    work: Work, target: Target, state: NodeState, inputs: Mapping[str, Any], beside: NodeInputs = NOTHING
+) -> Begun | Failure:
+    """Start an attempt, unless its result is there already. ``inputs`` are complete; ``beside`` are those of them that
+    all elements of a map share, as pods get them.
+
+    Raises:
+        NotKnownError: something has to be looked up first.
+    """
+    if state.attempt == 0:
+        state = resuming.reuse(work, target, state, inputs)
+        if state.terminal:
+            return Begun(state)
+        cached = _from_cache(work, target, state, inputs)
+        if cached.hold is not None or cached.state.terminal:
+            return cached
+        state = cached.state
+    if target.node.kind is NodeKind.PLAN:
+        return _begin_execution(work, target, state, inputs)
+    apart = {name: value for name, value in inputs.items() if name not in beside.document}
+    prepared = set_apart(target.node.id, apart, work.observed.settings, beside)
+    if isinstance(prepared, Failure):
+        return prepared
+    ask = _pod_ask(work, target, state, prepared)
+    values = work.values_for(prepared)
+    manifest = kind_of(target.spec).desired(ask)
+    work.actions.append(CreatePod(target.node.id, state.attempt, ask.name, manifest, target.element, values))
+    return Begun(_queued(work, state))
+
+
+def _queued(work: Work, state: NodeState, **more: Any) -> NodeState:
+    """The attempt has its child, unless the API server does not take it: so ``until`` counts until it is seen."""
+    work.facts.took_room()
+    return replace(
+        state,
+        phase=NodePhase.QUEUED,
+        started_at=state.started_at if state.started_at is not None else work.now,
+        reason="",
+        message="",
+        retry_at=None,
+        unsure=False,
+        **more,
+    )
+
+
+def _pod_ask(work: Work, target: Target, state: NodeState, inputs: NodeInputs) -> PodAsk:
+    observed, settings = work.observed, work.observed.settings
+    last = state.system_failures >= settings.system_retries
+    return PodAsk(
+        execution=observed.name,
+        namespace=observed.namespace,
+        uid=observed.uid,
+        node=target.node.id,
+        element=target.label,
+        attempt=state.attempt,
+        task=target.node.target,
+        spec=target.spec,
+        inputs=inputs.document,
+        code=target.node.code,
+        values=tuple(inputs.large),
+        oom_failures=state.oom_failures,
+        interruptible=bool(target.spec.get("interruptible")) and not (last and settings.system_retries > 0),
+        service_account=observed.setting("serviceAccountName"),
+        closure=observed.closure.hash,
+        settings=settings,
+    )
+
+
+# ---- child Executions -----------------------------------------------------------------------------------------------
+
+
+def _begin_execution(work: Work, target: Target, state: NodeState, inputs: Mapping[str, Any]) -> Begun | Failure:
+    node = target.node
+    reference = {"name": node.target, **({"version": node.version} if node.version else {})}
+    made = _child(work, target, state, {"launchPlan": reference, "inputs": dict(inputs)})
+    if isinstance(made, Failure):
+        return made
+    work.actions.append(made)
+    return Begun(_queued(work, state, execution=made.name))
+
+
+def expand(work: Work, target: Target, state: NodeState) -> NodeState:
+    """Run the workflow that a dynamic task gave, if it is there, as a child: the attempt goes on in it."""
+    view = child_of(target, state.attempt, work.observed)
+    if state.terminal or view is None or not isinstance(view.evidence, Succeeded) or view.evidence.workflow is None:
+        return state
+    revision, reference = dynamic_revision(
+        target.node.target, view.evidence.workflow, work.observed.namespace, work.owner
+    )
+    made = _child(work, target, state, {"workflow": reference})
+    if isinstance(made, Failure):
+        return ended(state, End(NodePhase.FAILED, made.code, made.message, made), work.now)
+    work.actions.append(replace(made, revision=revision))
+    return replace(state, execution=made.name)
+
+
+def _child(work: Work, target: Target, state: NodeState, spec: Mapping[str, Any]) -> CreateExecution | Failure:
+    observed = work.observed
+    if observed.depth + 1 > observed.settings.max_depth:
+        text = f"executions inside of executions are {observed.settings.max_depth} deep at most: does it call itself?"
+        return Failure(FailureKind.USER, "TooDeep", text)
+    size = len(names.canonical_json(spec.get("inputs") or {}))
+    if size > observed.settings.child_inputs_limit:
+        limit = observed.settings.child_inputs_limit
+        text = f"nodes.{target.node.id}.inputs: {size} bytes; those of an execution may have {limit}; pass less"
+        return Failure(FailureKind.USER, "InputsTooLarge", text)
+    name = names.child_name(observed.name, target.node.id, state.attempt, target.label)
+    handed = {
+        field: observed.spec[field] for field in ("overwriteCache", "suspend", "overrides") if observed.spec.get(field)
+    }
+    manifest = child_execution(
+        name=name,
+        namespace=observed.namespace,
+        parent=observed.name,
+        owner=work.owner,
+        place=(target.node.id, state.attempt, target.label),
+        depth=observed.depth + 1,
+        closure=observed.closure.hash,
+        spec={**spec, **handed},
+        labels_of_plan=target.spec.get("labels") or {} if target.node.kind is NodeKind.PLAN else {},
+        annotations_of_plan=target.spec.get("annotations") or {} if target.node.kind is NodeKind.PLAN else {},
+    )
+    return CreateExecution(target.node.id, state.attempt, name, manifest, target.element)
+
+
+# ---- the cache ------------------------------------------------------------------------------------------------------
+
+
+def _from_cache(work: Work, target: Target, state: NodeState, inputs: Mapping[str, Any]) -> Begun:
+    settings = caching.cache_of(target.spec)
+    if settings is None:
+        return Begun(state)
+    key = caching.key_of(target.node.target, target.spec, inputs)
+    entry = names.cache_name(key.digest)
+    if any(isinstance(action, StoreEntry) and action.name == entry for action in work.actions):
+        work.again = True  # it is about to be kept: look for it then
+        return Begun(state, Hold())
+    overwrite = bool(work.observed.setting("overwriteCache"))
+    message = "the run overwrites what is cached"
+    if not overwrite:
+        found = _look(work, target, key, AskCache(entry, target.node.target, near=True))
+        if isinstance(found, caching.Hit):
+            return Begun(_hit(work, state, found, entry))
+        message = found
+    if settings.serialize:
+        waiting = _wait_for_turn(work, target, state, key)
+        if waiting is not None:
+            return waiting
+        if not overwrite:  # while we waited for our turn, somebody may have computed it
+            again = _look(work, target, key, AskCache(entry, target.node.target, near=False))
+            if isinstance(again, caching.Hit):
+                work.actions.append(Release(entry, _holder(work, target)))
+                return Begun(_hit(work, state, again, entry))
+    return Begun(replace(state, cache=CacheNote("Miss", message, entry)))
+
+
+def _look(work: Work, target: Target, key: CacheKey, question: AskCache) -> caching.Hit | str:
+    """What the cache has, or why it is of no use."""
+    try:
+        spec, others = work.values.answer(question)
+    except InvalidInputsError as refused:
+        return f"the cache could not be read: {refused.failure.message}"
+    verdict = caching.judge(spec, key, target.spec, work.now)
+    if isinstance(verdict, caching.Hit):
+        return verdict
+    return caching.why(key, others) if spec is None else verdict.message
+
+
+def _hit(work: Work, state: NodeState, hit: caching.Hit, entry: str) -> NodeState:
+    note = CacheNote("Hit", hit.message, entry)
+    return replace(succeeded(state, dict(hit.outputs), work.now), cache=note, reason="Cached")
+
+
+def _wait_for_turn(work: Work, target: Target, state: NodeState, key: CacheKey) -> Begun | None:
+    """None when it is our turn to compute a result that others want, too."""
+    entry = names.cache_name(key.digest)
+    me = _holder(work, target)
+    known = work.observed.reservations.get((entry, me.identity))
+    if known is not None and known.mine:
+        return None
+    if known is not None and work.now - known.at < POLL:
+        note = CacheNote("Waiting", known.message, entry)
+        return Begun(replace(state, cache=note), Hold(known.at + POLL, RESERVED, known.message))
+    work.actions.append(Reserve(entry, me, caching.reservation(key, me, work.observed.namespace, work.now)))
+    return Begun(state, Hold())
+
+
+def _holder(work: Work, target: Target) -> caching.Holder:
+    """Who it is that computes a result."""
+    return caching.Holder(work.observed.name, work.observed.uid, target.node.id, target.label)
+
+
+def after(work: Work, target: Target, state: NodeState, inputs: Callable[[], Mapping[str, Any]]) -> NodeState:
+    """What follows when an attempt has come to its end: its result goes into the cache, and whoever waits for it may
+    look. ``inputs`` are asked for only where they are needed.
+    """
+    settings = caching.cache_of(target.spec)
+    if settings is None or state.resume.startswith(resuming.TAKEN) or not _is_computed(state):
+        return state
+    if state.cache is None:  # we crashed after its child was made
+        state = replace(state, cache=CacheNote("Miss", "", _entry_of(target, inputs())))
+    entry = state.cache.entry if state.cache is not None else ""
+    if state.phase is NodePhase.SUCCEEDED and state.outputs is not None:
+        state = _store(work, target, state, inputs(), settings)
+    if settings.serialize and state.terminal:
+        work.actions.append(Release(entry, _holder(work, target)))
+    return state
+
+
+def _is_computed(state: NodeState) -> bool:
+    """Whether it is no result of the cache's."""
+    return state.cache is None or state.cache.state in ("Miss", "Waiting")
+
+
+def _entry_of(target: Target, inputs: Mapping[str, Any]) -> str:
+    return names.cache_name(caching.key_of(target.node.target, target.spec, inputs).digest)
+
+
+def _store(
+    work: Work, target: Target, state: NodeState, inputs: Mapping[str, Any], settings: caching.CacheSettings
+) -> NodeState:
+    """Keep a result that was computed."""
+    observed, note = work.observed, state.cache or CacheNote("Miss")
+    if settings.expires_after is None and observed.settings.cache_ttl:
+        settings = replace(settings, expires_after=observed.settings.cache_ttl)
+    made = caching.entry(
+        caching.key_of(target.node.target, target.spec, inputs),
+        {name: work.values.read(value) for name, value in (state.outputs or {}).items()},
+        execution=observed.name,
+        node=target.node.id,
+        namespace=observed.namespace,
+        now=work.now,
+        cache=settings,
+        settings=observed.settings,
+    )
+    if isinstance(made, caching.NotCached):
+        return replace(state, cache=CacheNote("Failed", made.message, note.entry))
+    overwrite = bool(observed.setting("overwriteCache"))
+    work.actions.append(StoreEntry(target.node.id, target.element, note.entry, made.manifest, made.values, overwrite))
+    return replace(state, cache=CacheNote("Stored", note.message, note.entry))

@@ -1,0 +1,136 @@
+"""What one pass knows while it goes on: the nodes as they are so far, and what follows from them.
+
+A workflow inside the run is a scope. One of its nodes has failed: it is *broken*. Then, unless its failure policy lets
+it go on, it is *stopping*: nothing in it starts, and what runs is called off; its handler is the exception. A scope
+stops as well when its own node is stopped from outside, and everything stops when the Execution is cancelled.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import Any
+
+from windlass_operator.core.closure import ROOT, RUNS, Node, NodeKind
+from windlass_operator.core.observed import ExecutionError, NodeState, Observed, Question
+from windlass_operator.core.states import ACTIVE, NodePhase
+from windlass_operator.core.values import Values
+from windlass_operator.kinds.evidence import Failure, FailureKind
+
+UNLIMITED = 1 << 30
+
+
+class Facts:
+    """See the module. Lives for one pass."""
+
+    def __init__(self, observed: Observed, nodes: Mapping[str, NodeState], learned: dict[Question, Any]) -> None:
+        """``learned`` are answers that this pass knows without asking."""
+        self.observed = observed
+        self.closure = observed.closure
+        self.nodes: dict[str, NodeState] = {}
+        self.active = 0
+        """Children that there are, or are about to be."""
+        self.room = observed.room
+        self.limit = _limit(observed)
+        self._failed: dict[str, list[str]] = {}
+        self._open: dict[str, int] = {scope: len(one.members) for scope, one in self.closure.scopes.items()}
+        self._maps = [name for name, node in self.closure.nodes.items() if node.mapped is not None]
+        for name, node in self.closure.nodes.items():
+            state = nodes.get(name, _FRESH)
+            self.nodes[name] = state
+            self._account(node, _FRESH, state)
+        given = observed.spec.get("inputs") or {}
+        known: ChainMap[Question, Any] = ChainMap(learned, observed.known)  # type: ignore[arg-type]  # it is only read
+        self.values = Values(observed.name, self.closure, self.nodes, given, known, self.error_of)
+
+    def put(self, node: Node, state: NodeState) -> None:
+        """A node is in this state now."""
+        before = self.nodes[node.id]
+        if before is not state:
+            self.nodes[node.id] = state
+            self._account(node, before, state)
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether nobody knows yet how many elements of a map are at work: a restart."""
+        return any(_is_unread(self.nodes[name]) for name in self._maps)
+
+    def took_room(self) -> None:
+        """A child is about to be started: one of the namespace's pods is gone."""
+        if self.room is not None:
+            self.room -= 1
+
+    def all_over(self, scope: str) -> bool:
+        """Whether nothing more happens to the nodes of a scope, its handler aside."""
+        return self._open[scope] == 0
+
+    def broken(self, scope: str) -> bool:
+        """Whether a node of the scope has failed."""
+        return scope in self._failed
+
+    def stopping(self, node: Node) -> bool:
+        """Whether a node is to stop, or not to start."""
+        if self.observed.cancelled:
+            return True
+        return self._outside_stops(node.scope) if node.handler else self._stops(node.scope)
+
+    def _stops(self, scope: str) -> bool:
+        if scope in self._failed and not self.closure.scopes[scope].keeps_going:
+            return True
+        return self._outside_stops(scope)
+
+    def _outside_stops(self, scope: str) -> bool:
+        return scope != ROOT and self.stopping(self.closure.nodes[scope])
+
+    def error_of(self, scope: str) -> ExecutionError | None:
+        """What a scope failed of: the first of its failed nodes; of a workflow, what that failed of. Of the run itself,
+        it is told once and stays.
+        """
+        if scope == ROOT and self.observed.state.error is not None:
+            return self.observed.state.error
+        failed = self._failed.get(scope)
+        if not failed:
+            return None
+        name = min(failed, key=lambda one: (self.nodes[one].finished_at or 0.0, one))
+        if self.closure.nodes[name].kind is NodeKind.WORKFLOW:
+            inner = self.error_of(name)
+            if inner is not None:
+                return inner
+        return ExecutionError(failure_of(self.nodes[name]), name)
+
+    def _account(self, node: Node, before: NodeState, after: NodeState) -> None:
+        if node.mapped is None:
+            self.active += _has_child(node, after) - _has_child(node, before)
+        else:
+            self.active += _elements(after) - _elements(before)
+        if node.handler:
+            return
+        self._open[node.scope] -= after.terminal - before.terminal
+        if after.phase is NodePhase.FAILED and before.phase is not NodePhase.FAILED:
+            self._failed.setdefault(node.scope, []).append(node.id)
+
+
+_FRESH = NodeState()
+
+
+def failure_of(state: NodeState) -> Failure:
+    """Why a node failed, as far as it is still known."""
+    return state.failure or Failure(FailureKind.USER, state.reason or "Failed", state.message)
+
+
+def _has_child(node: Node, state: NodeState) -> bool:
+    return node.kind in RUNS and (state.phase in ACTIVE or (state.unsure and state.phase is NodePhase.PENDING))
+
+
+def _is_unread(state: NodeState) -> bool:
+    return state.elements is not None and not state.elements.loaded and not state.terminal
+
+
+def _elements(state: NodeState) -> int:
+    return state.elements.active if state.elements is not None and not state.terminal else 0
+
+
+def _limit(observed: Observed) -> int:
+    """How many children there may be at a time: what the Execution or its plan says, within the operator's limit."""
+    asked = observed.setting("maxParallelism")
+    return min(observed.settings.max_parallel_pods, asked or UNLIMITED)

@@ -1,0 +1,288 @@
+"""The operator in a world in memory, where pods are processes that run the real runtime.
+
+::
+
+    Reconciler ──requests──► ApiServer (tests.api_server) ──changes──► Reconciler
+                                  │        ▲
+                                pods     their status
+                                  ▼        │
+                               Kubelet: boot.py in a process of its own per pod, as many as there are processors
+
+Time is the machine's. A container has what the runtime asks for: the order, the code, large values, and a limit of
+memory beyond which it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+import windlass
+from tests.api_server import MERGE_PATCH, ApiServer, Place
+from tests.matrix.playing import Picture, Play
+from tests.matrix.row import Body
+from windlass_api import names
+from windlass_api.quantities import amount
+from windlass_operator.clients import clock
+from windlass_operator.clients.cluster import JSON, Answer
+from windlass_operator.core.clock import rfc3339_seconds
+from windlass_operator.core.plan_definition import DEFINITIONS
+from windlass_operator.reconcile import paths
+from windlass_operator.reconcile.loop import Reconciler
+from windlass_operator.settings import Settings
+from windlass_operator.telemetry import Telemetry
+
+NAMESPACE = "memory"
+PYTHON = getattr(sys, "_base_executable", sys.executable)
+BOOT = Path(windlass.__file__).parent / "runtime" / "boot.py"
+COLLECTIONS = {
+    "pods": paths.pods(NAMESPACE),
+    "configmaps": paths.config_maps(NAMESPACE),
+    "controllerrevisions": paths.revisions(NAMESPACE),
+    **{plural: f"/apis/{names.API_VERSION}/namespaces/{NAMESPACE}/{plural}" for plural in names.PLURALS.values()},
+}
+KIND_OF = {COLLECTIONS[names.plural(kind)]: kind for kind in (*DEFINITIONS, "Execution", "Signal")}
+SETTINGS = Settings(backoff_base=0.05)
+LOOK = 0.02
+"""Seconds between two looks at what goes on."""
+
+
+def wire(value: Any) -> Any:
+    """The value as it arrives at the other end."""
+    return orjson.loads(orjson.dumps(value))
+
+
+class Memory(ApiServer):
+    """The world; also what is asked of an API server by people (``playing.Api``), and by the operator (``Cluster``)."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.reconciler = Reconciler(self, SETTINGS, Telemetry(lambda *_: None, clock.now, clock.monotonic))
+        self._kubelet = Kubelet(self, folder)
+
+    async def play(self, plays: Iterable[Play], patience: float) -> None:
+        """Play until all have ended."""
+        self.reconciler.pods_listed([], 0)
+        jobs = [asyncio.create_task(self.reconciler.work()) for _ in range(8)]
+        left, deadline = list(plays), clock.monotonic() + patience
+        try:
+            while left and clock.monotonic() < deadline:
+                picture = Picture.of(self)
+                for one in left:
+                    one.step(picture)
+                left = [one for one in left if not one.over]
+                await asyncio.sleep(LOOK)
+        finally:
+            for job in jobs:
+                job.cancel()
+            await self._kubelet.stop()
+
+    # -- for the operator
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        content_type: str = JSON,
+        accept: str = JSON,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request."""
+        await asyncio.sleep(0)
+        answer = self.answer(method, path, wire(body), content_type, accept, query)
+        return Answer(answer.status, wire(answer.body))
+
+    def stream(self, path: str, query: Mapping[str, str]) -> Any:
+        """Nobody watches here: who has to hear of a change is told."""
+        raise NotImplementedError(path)
+
+    # -- for people
+
+    def create(self, plural: str, body: Body) -> Body:
+        """Create an object."""
+        return self._done("POST", COLLECTIONS[plural], body)
+
+    def find(self, plural: str, name: str) -> Body | None:
+        """Read an object, if there is one."""
+        return self.get(f"{COLLECTIONS[plural]}/{name}")
+
+    def list(self, plural: str) -> list[Body]:
+        """Read all objects of a kind."""
+        return self.listed(COLLECTIONS[plural])
+
+    def merge(self, plural: str, name: str, changes: Body) -> Body:
+        """Merge changes into an object."""
+        return self._done("PATCH", f"{COLLECTIONS[plural]}/{name}", changes, MERGE_PATCH)
+
+    def _done(self, method: str, path: str, body: Body, content_type: str = JSON) -> Body:
+        answer = self.answer(method, path, wire(body), content_type)
+        assert answer.ok, answer.message
+        return dict(answer.body)
+
+    # -- what follows from a change
+
+    def created_at(self) -> str:
+        """Now."""
+        return rfc3339_seconds(clock.now())
+
+    def changed(self, change: str, path: str, item: Body, before: Body | None) -> None:
+        """The operator hears of it, and the kubelet of pods."""
+        collection = path.rpartition("/")[0]
+        soon = asyncio.get_running_loop().call_soon
+        if collection == COLLECTIONS["pods"]:
+            soon(self.reconciler.pod_event, change, wire(item))
+            if change == "ADDED":
+                self._kubelet.start(path, item)
+        elif collection in KIND_OF:
+            soon(self._tell(KIND_OF[collection]), change, wire(item))
+
+    def _tell(self, kind: str) -> Callable[[str, Body], None]:
+        if kind == "Execution":
+            return self.reconciler.execution_event
+        if kind == "Signal":
+            return self.reconciler.signal_event
+        return lambda change, item: self.reconciler.definition_event(kind, change, item)
+
+    def let_go(self, place: Place, item: Body) -> None:
+        """A pod goes when its process has ended."""
+        if place.collection != COLLECTIONS["pods"]:
+            self.remove(place.path, item)
+        elif "deletionTimestamp" not in item["metadata"]:
+            meta = {**item["metadata"], "deletionTimestamp": self.created_at()}
+            self._store(place.path, {**item, "metadata": meta}, item)
+            self._kubelet.end(place.path, item["metadata"]["uid"])
+
+    def say(self, path: str, uid: str, status: Body) -> None:
+        """What the kubelet says of a pod, if it is still that one."""
+        item = self.get(path)
+        if item is not None and item["metadata"]["uid"] == uid:
+            self._store(path, {**item, "status": status}, item)
+
+    def left(self, path: str, uid: str) -> None:
+        """The process of a pod has ended: if it was to go, it goes."""
+        item = self.get(path)
+        if item is not None and item["metadata"]["uid"] == uid and "deletionTimestamp" in item["metadata"]:
+            self.remove(path, item)
+
+
+class Kubelet:
+    """Runs pods."""
+
+    def __init__(self, world: Memory, folder: Path) -> None:
+        self._world, self._folder = world, folder
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(max(2, os.cpu_count() or 1) * 4)
+
+    def start(self, path: str, item: Body) -> None:
+        """A pod has come."""
+        uid = item["metadata"]["uid"]
+        self._jobs[uid] = asyncio.create_task(self._run(path, item))
+
+    def end(self, path: str, uid: str) -> None:
+        """A pod is to go, as soon as its process has ended."""
+        self._jobs[uid].cancel()
+        self._jobs[uid].add_done_callback(lambda _: self._world.left(path, uid))
+
+    async def stop(self) -> None:
+        """All processes end."""
+        for job in self._jobs.values():
+            job.cancel()
+        for trouble in await asyncio.gather(*self._jobs.values(), return_exceptions=True):
+            if isinstance(trouble, Exception):
+                raise trouble
+
+    async def _run(self, path: str, item: Body) -> None:
+        async with self._room:
+            await self._run_container(path, item["metadata"]["uid"], item["spec"])
+
+    async def _run_container(self, path: str, uid: str, spec: Body) -> None:
+        (container,) = spec["containers"]
+        folder = self._folder / uid
+        folder.mkdir()
+        process = await asyncio.create_subprocess_exec(
+            PYTHON,
+            str(BOOT),
+            cwd=folder,
+            env=self._environment(container, spec, folder),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        started = rfc3339_seconds(clock.now())
+        self._world.say(path, uid, {"phase": "Running", **_container({"running": {"startedAt": started}})})
+        limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+        try:
+            reason = await _watch(process, amount(limit) if limit else None)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        ended_with = process.returncode or 0
+        code = ended_with if ended_with >= 0 else 128 - ended_with
+        ended = {"exitCode": code, "startedAt": started, "finishedAt": rfc3339_seconds(clock.now())}
+        ended["reason"] = reason or ("Error" if code else "Completed")
+        result = folder / "result"
+        if result.exists():
+            ended["message"] = result.read_text()
+        phase = "Failed" if code else "Succeeded"
+        self._world.say(path, uid, {"phase": phase, **_container({"terminated": ended})})
+        shutil.rmtree(folder)
+
+    def _environment(self, container: Body, spec: Body, folder: Path) -> dict[str, str]:
+        """What the container finds, and where; its ConfigMaps are written out."""
+        given = {entry["name"]: entry["value"] for entry in container["env"]}
+        order, values = json.loads(given["WINDLASS_TASK"]), folder / "values"
+        values.mkdir()
+        for volume in spec["volumes"]:
+            if "configMap" not in volume:
+                continue
+            found = self._world.find("configmaps", volume["configMap"]["name"])
+            assert found is not None, f"{volume} isn't there"
+            place = folder / "code" if volume["name"] == "code" else values / volume["name"].removeprefix("value-")
+            _write(place, found)
+        if order["bundle"]:
+            order["bundle"] = str(folder / "code" / Path(order["bundle"]).name)
+        own = {"WINDLASS_TASK": json.dumps(order), "WINDLASS_RESULT": str(folder / "result")}
+        return {"PATH": os.environ["PATH"], **given, **own, "WINDLASS_VALUES": str(values), "HOME": str(folder)}
+
+
+async def _watch(process: asyncio.subprocess.Process, limit: float | None) -> str:
+    """Wait for the end; a process that uses too much memory is killed, and that is the reason."""
+    waiting = asyncio.ensure_future(process.wait())
+    try:
+        while limit is not None and not waiting.done():
+            await asyncio.wait([waiting], timeout=0.01)
+            with suppress(OSError, IndexError):  # it has just ended
+                pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+                if pages * os.sysconf("SC_PAGE_SIZE") > limit and process.returncode is None:
+                    process.send_signal(signal.SIGKILL)
+                    await waiting
+                    return "OOMKilled"
+        await waiting
+    finally:
+        waiting.cancel()
+    return ""
+
+
+def _write(place: Path, config_map: Body) -> None:
+    place.mkdir()
+    for name, content in (config_map.get("binaryData") or {}).items():
+        (place / name).write_bytes(base64.b64decode(content))
+    for name, text in (config_map.get("data") or {}).items():
+        (place / name).write_text(text)
+
+
+def _container(state: Body) -> Body:
+    return {"containerStatuses": [{"name": "main", "state": state}]}

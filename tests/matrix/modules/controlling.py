@@ -1,0 +1,72 @@
+"""What people do to a run that goes on: suspend, resume, cancel, resume from; and when it goes."""
+
+import time
+import uuid
+from typing import Any
+
+from windlass import LaunchPlan, map_task, task, workflow
+
+
+def refuse(error: Exception) -> Any:
+    """A task that returns nothing anywhere would be refused where it is written."""
+    raise error
+
+
+@task
+def quick(n: int) -> int:
+    return n + 1
+
+
+@task
+def forever(n: int) -> int:
+    while n:
+        time.sleep(0.02)
+    return n
+
+
+@task
+def moment(n: int) -> int:
+    time.sleep(3.0)
+    return n
+
+
+@task
+def unique(n: int) -> str:
+    return f"{n} {uuid.uuid4()}"
+
+
+@task
+def stumble(n: int, text: str) -> str:
+    return refuse(ValueError(f"stumbles at {n}"))
+
+
+@task
+def after(text: str) -> str:
+    return text.upper()
+
+
+@workflow
+def endless(n: int = 1) -> int:
+    return quick(n=forever(n=quick(n=n)))
+
+
+plan = LaunchPlan.get_or_create(endless, name="controlling-endless")
+
+
+@workflow
+def family(n: int = 1) -> int:
+    """A child, a map, and a pod, none of which ends."""
+    child = plan(n=n)
+    mapped = map_task(forever)(n=[1, 2, 3])
+    mapped >> quick(n=child)
+    return child
+
+
+@workflow
+def steps(n: int = 1) -> int:
+    return quick(n=moment(n=quick(n=n)))
+
+
+@workflow
+def resumable(n: int = 1) -> str:
+    return after(text=stumble(n=n, text=unique(n=n)))
