@@ -17,7 +17,7 @@ export PYTHONPATH := tools
 export CLUSTER NAME INPUT IMAGE_REGISTRY  # so that the shell quotes them, whatever is in them
 VENV := .venv/bin
 
-.PHONY: help setup fmt lint generate verify check test simulate demo cluster-up cluster-down image clean python
+.PHONY: help setup fmt lint generate verify check test soak simulate demo cluster-up cluster-down image clean python
 
 help: ## List the targets
 	@echo "make TARGET [VARIABLE=value …]"
@@ -58,6 +58,10 @@ verify: setup ## check, and the tests that need no cluster: what to run before a
 test: setup ## All tests, with real API servers and a real node (or of TESTS=path)
 	@$(VENV)/python -m dev.prepare
 	@$(VENV)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+soak: setup ## What takes many minutes of a node: every row of the matrix there, and chaos under a mixed load
+	@$(VENV)/python -m dev.prepare
+	@WINDLASS_SOAK=1 $(VENV)/python -m pytest -m cluster tests/e2e/test_matrix.py tests/e2e/test_chaos.py
 
 simulate: setup ## Play random histories of the operator, time and troubles included: SEEDS=100000 FROM=0
 	@$(VENV)/python -m tests.simulator --seeds $(SEEDS) --from $(FROM)

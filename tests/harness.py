@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,6 +77,8 @@ class Api:
         prefix = OURS if plural in names.PLURALS.values() else "/api/v1"
         if plural == "controllerrevisions":
             prefix = "/apis/apps/v1"
+        if plural == "leases":
+            prefix = "/apis/coordination.k8s.io/v1"
         return f"{prefix}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
 
     def create(self, plural: str, body: Body) -> Body:
@@ -104,6 +106,18 @@ class Api:
     def merge(self, plural: str, name: str, changes: Body) -> Body:
         """Merge changes into an object."""
         return self.call("PATCH", self.path(plural, name), changes, "application/merge-patch+json")
+
+    def watch(self, plural: str, version: str, seconds: int) -> Iterator[Body]:
+        """What changes since a version, for so many seconds at most."""
+        path = f"{self._server}{self.path(plural)}?watch=1&resourceVersion={version}&timeoutSeconds={seconds}"
+        answer = self._pool.request("GET", path, headers={"Authorization": self._token}, preload_content=False)
+        try:
+            rest = b""
+            for chunk in answer.stream(65536):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from (json.loads(line) for line in whole if line)
+        finally:
+            answer.release_conn()
 
     def delete(self, plural: str, name: str) -> None:
         """Delete an object; what it owns goes with it."""
@@ -160,11 +174,12 @@ class Operator:
         self.kill(signal.SIGTERM)
         self._log.unlink()
 
-    def start(self) -> Operator:
+    def start(self, *, until_ready: bool = True) -> Operator:
         """Start it and wait until it is ready."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
-        wait_until(lambda: self._alive() and self.fetch("/readyz") == "ok", "the operator to be ready")
+        if until_ready:
+            wait_until(lambda: self._alive() and self.fetch("/readyz") == "ok", "the operator to be ready")
         return self
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from localcluster.cluster import Cluster
 from tests.harness import Api
 
 ROOT = Path(__file__).parent.parent.parent
+soak = pytest.mark.skipif(not os.environ.get("WINDLASS_SOAK"), reason="takes many minutes of a node: `make soak`")
 SYSTEM = "windlass-system"
 
 
@@ -62,6 +63,19 @@ def with_windlass(cluster: Cluster) -> Cluster:
     """The cluster with Windlass installed from the chart."""
     install(cluster)
     return cluster
+
+
+@pytest.fixture
+def no_operator(cluster: Cluster) -> Iterator[None]:
+    """For a while no operator is in the cluster, installed as it may be."""
+    there = "windlass-operator" in cluster.kubectl("-n", SYSTEM, "get", "deployments", "-o", "name")
+    if there:
+        cluster.kubectl("-n", SYSTEM, "scale", "deployment/windlass-operator", "--replicas=0")
+        cluster.kubectl("-n", SYSTEM, "wait", "--for=delete", "pod", "--all", "--timeout=60s")
+    yield
+    if there:
+        cluster.kubectl("-n", SYSTEM, "scale", "deployment/windlass-operator", "--replicas=1")
+        cluster.kubectl("-n", SYSTEM, "rollout", "status", "deployment/windlass-operator", "--timeout=60s")
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def _nothing_left(typed: Callable[[str], str]) -> bool:
 
 
 def test_the_commands_of_the_readme_print_what_it_says(
-    cluster: Cluster, typed: Callable[[str], str], tmp_path: Path
+    cluster: Cluster, no_operator: None, typed: Callable[[str], str], tmp_path: Path
 ) -> None:
     namespace = typed("kubectl config view --minify -o jsonpath={..namespace}")
     (shown,) = _SHOWN.findall((ROOT / "README.md").read_text())

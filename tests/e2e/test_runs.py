@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -242,21 +241,11 @@ def test_cancelling_stops_the_pods_soon(windlass: Installed, tmp_path: Path) -> 
     wait_until(lambda: windlass.api.list("pods") == [], "the pods to be gone", 20)
 
 
-@pytest.fixture
-def operator_down(windlass: Installed) -> Iterator[None]:
-    scale = ("-n", SYSTEM, "scale", "deployment/windlass-operator")
-    windlass.cluster.kubectl(*scale, "--replicas=0")
-    windlass.cluster.kubectl("-n", SYSTEM, "wait", "--for=delete", "pod", "--all", "--timeout=60s")
-    yield
-    windlass.cluster.kubectl(*scale, "--replicas=1")
-    windlass.cluster.kubectl("-n", SYSTEM, "rollout", "status", "deployment/windlass-operator", "--timeout=60s")
-
-
 def test_deleting_a_running_execution_with_the_operator_down_leaves_nothing(
     windlass: Installed, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     name = start(windlass, tmp_path, 600.0)
-    request.getfixturevalue("operator_down")
+    request.getfixturevalue("no_operator")
     windlass.kubectl("delete", "execution", name)
     windlass.kubectl("delete", "tasks,workflows", "--all")
     windlass.kubectl(

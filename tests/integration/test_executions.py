@@ -227,12 +227,14 @@ def test_a_cyclic_workflow_says_so_and_its_executions_are_refused(api: Api, oper
 
 
 def test_what_this_operator_can_not_do_is_refused_by_name(api: Api, operator: Operator) -> None:
-    nodes = [{"id": "a", "task": {"name": "t"}}, {"id": "b", "sleep": {"duration": "1s"}, "dependsOn": ["a"]}]
+    second = {"id": "b", "task": {"name": "t"}, "overrides": {"sharedMemory": {}}, "dependsOn": ["a"]}
+    nodes = [{"id": "a", "task": {"name": "t"}}, second]
     define(api, task("t"), workflow("wf", nodes))
     api.create("executions", execution("e"))
     status = api.finished("e")
     assert status["error"]["code"] == "NotSupported"
-    assert status["error"]["message"].startswith("Workflow wf: spec.nodes[1].sleep: this version of the operator can't")
+    says = "Workflow wf: spec.nodes[1].overrides.sharedMemory: this version of the operator can't"
+    assert status["error"]["message"].startswith(says)
     assert wait_until(lambda: _ready(api, "workflows", "wf"), "a verdict")["reason"] == "NotSupported"
     assert api.list("pods") == []
 
@@ -246,7 +248,8 @@ def test_a_launch_plan_and_who_calls_it_heal_when_its_workflow_arrives(api: Api,
     )
     _verdicts(api, "WorkflowNotFound", launchplans="plan", workflows="outer")
     define(api, workflow("inner", [], inputs={"n": INT}))
-    _verdicts(api, "NotSupported", launchplans="plan", workflows="outer")
+    for plural, name in (("launchplans", "plan"), ("workflows", "outer")):
+        wait_until(partial(_is_ready, api, plural, name), f"{plural}/{name} to be ready")
 
 
 def test_sync_order_does_not_matter(api: Api, operator: Operator, hands: Hands) -> None:
@@ -449,6 +452,10 @@ def _verdicts(api: Api, reason: str, **definitions: str) -> None:
 def _is_unready(api: Api, plural: str, name: str, reason: str) -> bool:
     ready = _ready(api, plural, name) or {}
     return (ready.get("status"), ready.get("reason")) == ("False", reason)
+
+
+def _is_ready(api: Api, plural: str, name: str) -> bool:
+    return (_ready(api, plural, name) or {}).get("status") == "True"
 
 
 def _everything(api: Api) -> list[str]:

@@ -224,7 +224,7 @@ def test_waiting_ends_in_time_and_says_how_to_go_on(cluster: Cluster, place: dic
     log = io.StringIO()
     assert run.run_remote([], EXECUTION, **place, stream=io.StringIO(), progress=log, timeout=0.2) == 124
     assert "it has not ended after 0.2s; double-" in log.getvalue()
-    assert '--type merge -p \'{"spec":{"cancel":true}}\'' in log.getvalue()
+    assert "cancel it with: windlass cancel double-" in log.getvalue()
 
 
 def test_without_waiting_the_name_is_all_that_is_printed(cluster: Cluster, place: dict[str, Any]) -> None:

@@ -229,8 +229,7 @@ class Kubelet:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        ended_with = process.returncode or 0
-        code = ended_with if ended_with >= 0 else 128 - ended_with
+        code = _exit_code(process.returncode or 0)
         ended = {"exitCode": code, "startedAt": started, "finishedAt": rfc3339_seconds(clock.now())}
         ended["reason"] = reason or ("Error" if code else "Completed")
         result = folder / "result"
@@ -256,6 +255,11 @@ class Kubelet:
             order["bundle"] = str(folder / "code" / Path(order["bundle"]).name)
         own = {"WINDLASS_TASK": json.dumps(order), "WINDLASS_RESULT": str(folder / "result")}
         return {"PATH": os.environ["PATH"], **given, **own, "WINDLASS_VALUES": str(values), "HOME": str(folder)}
+
+
+def _exit_code(returned: int) -> int:
+    """As a container has it: 128 and more after a signal."""
+    return returned if returned >= 0 else 128 - returned
 
 
 async def _watch(process: asyncio.subprocess.Process, limit: float | None) -> str:

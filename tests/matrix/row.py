@@ -55,6 +55,8 @@ class Run:
     """Of some maps: their elements, as run lengths."""
     gave: Facts = field(default_factory=dict)
     """What some nodes gave."""
+    stored: tuple[str, ...] = ()
+    """The nodes whose output is too large for a status, and stands in it as a reference."""
     order: tuple[tuple[str, str], ...] = ()
     """The first ended before the second started."""
     children: int = 0
@@ -183,6 +185,9 @@ def _wrong_nodes(run: Run, ended: Ended) -> Iterator[str]:
         yield from _compare(f"elements of {name}", lengths, nodes[name]["elements"].get("phases"))
     for name, outputs in run.gave.items():
         yield from _compare(f"outputs of {name}", outputs, whole(ended, nodes[name].get("outputs")))
+    for name in run.stored:
+        if any(set(value) != {"$value"} for value in nodes[name]["outputs"].values()):
+            yield f"outputs of {name}: a reference was expected"
     for first, second in run.order:
         if nodes[first]["finishedAt"] > nodes[second]["startedAt"]:
             yield f"{second} started before {first} had ended"

@@ -1,6 +1,4 @@
-"""The matrix: every behaviour of the engine that a user's code can ask for (/docs: sections 1.5-1.13, 3.2, 4 and 9 of
-the semantics), one row each.
-"""
+"""The matrix: every behaviour of the engine that a user's code, or who runs it, can ask for; one row each."""
 
 from __future__ import annotations
 
@@ -27,12 +25,13 @@ def ok(inputs: Body, outputs: Any, **more: Any) -> Run:
 def bad(inputs: Body, type_: str, message: str, **more: Any) -> Run:
     """A run that fails with an exception."""
     error = {"type": type_, "message": message, **more.pop("error", {})}
-    return Run(inputs, phase="Failed", error=error, **more)
+    return Run(inputs, phase="Failed", error={part: text for part, text in error.items() if text}, **more)
 
 
 def refused(inputs: Body, code: str, message: str, **more: Any) -> Run:
     """A run that fails by the engine's word."""
-    return Run(inputs, phase="Failed", error={"code": code, "message": message, **more.pop("error", {})}, **more)
+    error = {"code": code, "message": message, **more.pop("error", {})}
+    return Run(inputs, phase="Failed", error={part: text for part, text in error.items() if text}, **more)
 
 
 def skipped(*nodes: str) -> Body:
@@ -201,7 +200,12 @@ MAPPING = (
         (bad({"ns": [1, -2]}, "ValueError", "-2 is negative", nodes={"n0": "Failed"}, children=2),),
     ),
     Row("mapping", "retried", "elements have retries of their own", (ok({"ns": [1, 2, 3]}, ["1:1", "2:0", "3:1"]),)),
-    Row("mapping", "large", "a result larger than a status keeps", (ok({"ns": [*range(10, 20)]}, 12000),)),
+    Row(
+        "mapping",
+        "large",
+        "a result larger than a status keeps",
+        (ok({"ns": [*range(10, 20)]}, 12000),),
+    ),
     Row(
         "mapping",
         "killed",
@@ -247,11 +251,27 @@ EXPANDING = (
         ),
     ),
     Row("expanding", "everything", "workflows, plans and maps", (ok({"n": 3}, [12, 12, 6], children=1),)),
-    Row("expanding", "handed_on", "a result larger than a record", (ok({"n": 120}, 120, children=1),)),
+    Row("expanding", "handed_on", "a result larger than a record", (ok({"n": 120}, 120, children=1, stored=("n0",)),)),
 )
 
 NESTING = (
     Row("nesting", "defaults", "a sub-workflow's defaults", (ok({}, "8+20"),)),
+    Row(
+        "nesting",
+        "defaults",
+        "one at a time, as the run says",
+        (ok({}, "8+20", spec={"maxParallelism": 1}, order=(("n0", "n1"),)),),
+        local(NO_EXECUTION),
+    ),
+    Row("nesting", "nesting-plan", "a plan by itself, with its default", (ok({}, 12),)),
+    Row("nesting", "nesting-plan", "a plan by itself, with another value", (ok({"n": 1}, 2),)),
+    Row(
+        "nesting",
+        "nesting-plan",
+        "a fixed input can't be given",
+        (refused({"n": 1, "by": 3}, "InvalidInputs", "by"),),
+        local("its words are its own", bad({"n": 1, "by": 3}, "", "no input --by")),
+    ),
     Row("nesting", "by_plan", "a plan's inputs", (ok({}, "12+2", children=2),)),
     Row(
         "nesting",
@@ -482,7 +502,7 @@ FAILING = (
     Row(
         "failing",
         "killed",
-        "SIGKILL is the system's failure",
+        "whoever was killed is the system's failure",
         (ok({"n": 1}, 1, attempts={"n0": 1}, failures={"n0": {"user": 0, "system": 1}}),),
         local(ENDS_THE_PROCESS),
     ),
@@ -521,6 +541,13 @@ FAILING = (
         "wrong_type",
         "a result of another type",
         (bad({"n": 1}, "TypeTransformerFailedError", "int", nodes={"n0": "Failed"}),),
+    ),
+    Row(
+        "failing",
+        "a_file",
+        "a file, where there is no store",
+        (bad({"n": 1}, "", "store", nodes={"n0": "Failed"}),),
+        local(NO_STATUS),
     ),
     Row(
         "failing",
@@ -767,8 +794,8 @@ EXAMPLES = (
         (
             bad(
                 {"source": {"uri": "/nowhere.txt"}},
-                "",
-                "store",
+                "FileNotFoundError",
+                "/nowhere.txt",
                 nodes={"n0": "Failed", "n1": "Cancelled", "n2": "Cancelled"},
             ),
         ),
@@ -786,7 +813,7 @@ EXAMPLES = (
         "examples/images",
         "average",
         "images that nobody has built",
-        (refused({}, "ErrImageNeverPull", "registry.example.com/team", nodes={"n0": "Failed", "n1": "Cancelled"}),),
+        (refused({}, "", "registry.example.com/team", nodes={"n0": "Failed", "n1": "Cancelled"}),),
         (*local(NO_IMAGES, ok({}, "2.50")), Differs(MEMORY, NO_IMAGES, ok({}, "2.50"))),
     ),
     Row("examples/wordcount", "wordcount", "words", (Run({"text": "to be or not to be", "top": 2}),)),

@@ -22,6 +22,7 @@ from tests.simulator.world import COLLECTIONS, World, short
 from windlass_api import names
 from windlass_api.v1alpha1.execution import ExecutionStatus
 from windlass_operator.core.segments import content_of
+from windlass_operator.kinds.python import STUCK
 from windlass_operator.reconcile import paths
 
 EXECUTIONS, PODS = f"{COLLECTIONS['executions']}/", f"{COLLECTIONS['pods']}/"
@@ -236,7 +237,7 @@ class Promises:
             if (order["node"], order.get("element")) == attempt[1:3] and order["attempt"] != attempt[3]:
                 well = (pod.get("status") or {}).get("phase") == "Succeeded"
                 require(not well, f"{name} was started, and attempt {order['attempt']} had succeeded")
-            at_work += not _ended(pod) and not self._unheard(run, pod, order["node"])
+            at_work += not _ended(pod) and not _never_starts(pod) and not self._unheard(run, pod, order["node"])
         most = min(self._scenario.settings.max_parallel_pods, run.spec.get("maxParallelism") or sys.maxsize)
         unseen = "" if run.status.get("nodes") else ", and no status tells of any"
         require(at_work <= most, f"{name} is number {at_work} of those at work; there may be {most}{unseen}")
@@ -309,6 +310,12 @@ class Promises:
                 if gave != expected.outputs:
                     return f"its node {name} gave {gave}, and should give {expected.outputs}"
         return None
+
+
+def _never_starts(pod: Body) -> bool:
+    """Whether its image can't be had: its node fails, which is written before it is deleted."""
+    told = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any("waiting" in one["state"] and one["state"]["waiting"]["reason"] in STUCK for one in told)
 
 
 def require(holds: bool, promise: str) -> None:

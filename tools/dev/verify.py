@@ -21,7 +21,7 @@ from dev import generate
 from dev.console import ROOT, StepError, output, run, say, timed
 
 TYPED = ("sdk/src", "operator/src", "tools", "tests", "examples", "benchmarks")
-FAST = ("tests/conformance", "tests/unit", "tests/golden", "tests/properties")
+FAST = ("tests/conformance", "tests/unit", "tests/golden", "tests/properties", "tests/matrix")
 DIFF_LINES = 40
 
 LINTERS: tuple[tuple[str, ...], ...] = (

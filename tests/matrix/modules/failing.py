@@ -2,12 +2,12 @@
 
 import hashlib
 import os
-import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-from windlass import FlyteRecoverableException, Resources, current_context, task, workflow
+from windlass import FlyteFile, FlyteRecoverableException, Resources, current_context, task, workflow
 
 
 def refuse(error: Exception) -> Any:
@@ -51,7 +51,7 @@ def on_any(n: int) -> int:
     return n
 
 
-@task(retries=1, timeout=5)
+@task(retries=1, timeout=10)
 def slow_at_first(n: int) -> int:
     end = time.monotonic() + (60 if first_time() else 0)
     while time.monotonic() < end:
@@ -80,9 +80,9 @@ def sys_exit(n: int) -> int:
 
 @task
 def killed(n: int) -> int:
-    """SIGKILL is the system's doing, which has retries of its own."""
+    """137 is how a container ends that somebody has killed (from inside, the first process can't be)."""
     if first_time():
-        os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(137)
     return n
 
 
@@ -114,6 +114,13 @@ def wrong_type(n: int) -> int:
 def too_large(n: int) -> str:
     """A result that needs a store: nothing makes it smaller."""
     return "".join(hashlib.sha256(str(i).encode()).hexdigest() for i in range(n // 64))
+
+
+@task
+def a_file(n: int) -> FlyteFile:
+    place = Path(current_context().working_directory) / "made.txt"
+    place.write_text(str(n))
+    return FlyteFile(str(place))
 
 
 @workflow

@@ -243,6 +243,20 @@ def after(work: Work, target: Target, state: NodeState, inputs: Callable[[], Map
     settings = caching.cache_of(target.spec)
     if settings is None or state.resume.startswith(resuming.TAKEN) or not _is_computed(state):
         return state
+    try:
+        return _shared(work, target, state, inputs, settings)
+    except InvalidInputsError:  # what it was computed from is not at hand any more: then it is kept for nobody
+        return state
+
+
+def _shared(
+    work: Work,
+    target: Target,
+    state: NodeState,
+    inputs: Callable[[], Mapping[str, Any]],
+    settings: caching.CacheSettings,
+) -> NodeState:
+    """A result in the cache, and its turn given back."""
     if state.cache is None:  # we crashed after its child was made
         state = replace(state, cache=CacheNote("Miss", "", _entry_of(target, inputs())))
     entry = state.cache.entry if state.cache is not None else ""

@@ -310,11 +310,12 @@ def _shared(work: Work, node: Node, spec: Mapping[str, Any], elements: Elements)
 
 
 def _ready(work: Work, elements: Elements) -> Iterator[int]:
-    """The elements that may be started now: those that wait for their time, when it has come, then those that never
-    were begun, in order. None of these while the API server takes no child of another.
+    """The elements that may be started now: those of which nobody knows whether they are, and so have their place;
+    those that wait for their time, when it has come; then those that never were begun, in order. None of these while
+    the API server takes no child of another.
     """
     refused = False
-    for index in sorted(elements.states):
+    for index in sorted(elements.states, key=lambda one: (not elements.states[one].unsure, one)):
         state = elements.states[index]
         if is_active(state):
             continue

@@ -145,18 +145,28 @@ class _Recording:
         node = self.nodes[action.node]
         if action.element != ALONE:
             if node.elements is not None and not (_continues(action) and not isinstance(outcome, Rejected)):
-                self.nodes[action.node] = replace(node, elements=self._element(node.elements, action.element, outcome))
+                unsure = self._was_unsure(action)
+                elements = self._element(node.elements, action.element, outcome, unsure=unsure)
+                self.nodes[action.node] = replace(node, elements=elements)
             return
         if isinstance(outcome, Rejected):
             self._fail(action.node, Failure(FailureKind.USER, outcome.reason, outcome.message))
         elif _continues(action):
             return  # the attempt goes on, and its child is made in another pass
         elif isinstance(outcome, Held):
-            self.nodes[action.node] = _waits(node, outcome.reason, outcome.message)
+            waits = _waits(node, outcome.reason, outcome.message)
+            self.nodes[action.node] = replace(waits, unsure=self._was_unsure(action))
         else:
             self.nodes[action.node] = replace(_waits(node, node.reason, node.message), unsure=True)
 
-    def _element(self, elements: Elements, index: int, outcome: Outcome) -> Elements:
+    def _was_unsure(self, action: CreatePod | CreateExecution) -> bool:
+        """Whether it was made before and nobody answered: that it is not taken now doesn't say that it isn't there."""
+        before = self.plan.previous.nodes.get(action.node, NodeState())
+        if action.element == ALONE or before.elements is None:
+            return before.unsure
+        return before.elements.states.get(action.element, before).unsure
+
+    def _element(self, elements: Elements, index: int, outcome: Outcome, *, unsure: bool) -> Elements:
         after = elements.copy()
         state = after.states.get(index, NodeState())
         if isinstance(outcome, Rejected):
@@ -168,7 +178,7 @@ class _Recording:
             return after
         reason, message = (outcome.reason, outcome.message) if isinstance(outcome, Held) else (state.reason, "")
         wait = self.now + (HELD_AGAIN if isinstance(outcome, Held) else LOOK_AGAIN)
-        unsure = not isinstance(outcome, Held)
+        unsure = unsure or not isinstance(outcome, Held)
         after.states[index] = replace(_waits(state, reason, message), retry_at=wait, unsure=unsure)
         after.phases[index] = QUEUED if unsure else WAITS
         return after

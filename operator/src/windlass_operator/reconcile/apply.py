@@ -201,7 +201,7 @@ class Applier:
         path = paths.ours("Execution", namespace, action.name)
         answer = await self._cluster.request("PATCH", path, [operation], content_type=JSON_PATCH)
         if answer.ok:
-            self._store.remember_child(answer.body)
+            self._news(self._store.remember_child(answer.body))
         return Done() if answer.status == 404 else outcome_of(answer)
 
     async def _mark_signal(self, namespace: str, action: MarkSignal) -> Outcome:
@@ -211,8 +211,8 @@ class Applier:
         ]
         path = f"{paths.ours('Signal', namespace, action.name)}/status"
         answer = await self._cluster.request("PATCH", path, operations, content_type=JSON_PATCH)
-        if answer.ok:
-            self._store.remember_signal(answer.body)
+        if answer.ok:  # it may have got an answer of which no watch has told
+            self._news(self._store.remember_signal(answer.body))
         return Done() if answer.status in (404, 422) else outcome_of(answer)
 
     async def _delete_execution(self, namespace: str, name: str, uid: str) -> Outcome:
