@@ -21,9 +21,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jsonpatch
+import orjson
 
 from windlass_api import names
 from windlass_operator.clients.cluster import JSON, JSON_PATCH, METADATA_ONLY, STRATEGIC_MERGE_PATCH, Answer
+from windlass_operator.reconcile import paths
 
 Body = dict[str, Any]
 
@@ -34,6 +36,21 @@ _PATH = re.compile(
 )
 _EVERYWHERE = re.compile(r"(?P<api>/api/v1|/apis/[^/]+/[^/]+)/(?P<plural>[a-z]+)\Z")
 _MADE_BY_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp")
+
+
+def wire(value: Any) -> Any:
+    """The value as it arrives at the other end: a copy, and JSON."""
+    return orjson.loads(orjson.dumps(value))
+
+
+def collections_of(namespace: str) -> dict[str, str]:
+    """The paths of a namespace's collections, by plural."""
+    return {
+        "pods": paths.pods(namespace),
+        "configmaps": paths.config_maps(namespace),
+        "controllerrevisions": paths.revisions(namespace),
+        **{plural: f"/apis/{names.API_VERSION}/namespaces/{namespace}/{plural}" for plural in names.PLURALS.values()},
+    }
 
 
 class Place:

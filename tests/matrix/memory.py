@@ -26,10 +26,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 import windlass
-from tests.api_server import MERGE_PATCH, ApiServer, Place
+from tests.api_server import MERGE_PATCH, ApiServer, Place, collections_of, wire
 from tests.matrix.playing import Picture, Play
 from tests.matrix.row import Body
 from windlass_api import names
@@ -38,7 +36,6 @@ from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON, Answer
 from windlass_operator.core.clock import rfc3339_seconds
 from windlass_operator.core.plan_definition import DEFINITIONS
-from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.loop import Reconciler
 from windlass_operator.settings import Settings
 from windlass_operator.telemetry import Telemetry
@@ -46,21 +43,11 @@ from windlass_operator.telemetry import Telemetry
 NAMESPACE = "memory"
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 BOOT = Path(windlass.__file__).parent / "runtime" / "boot.py"
-COLLECTIONS = {
-    "pods": paths.pods(NAMESPACE),
-    "configmaps": paths.config_maps(NAMESPACE),
-    "controllerrevisions": paths.revisions(NAMESPACE),
-    **{plural: f"/apis/{names.API_VERSION}/namespaces/{NAMESPACE}/{plural}" for plural in names.PLURALS.values()},
-}
+COLLECTIONS = collections_of(NAMESPACE)
 KIND_OF = {COLLECTIONS[names.plural(kind)]: kind for kind in (*DEFINITIONS, "Execution", "Signal")}
 SETTINGS = Settings(backoff_base=0.05)
 LOOK = 0.02
 """Seconds between two looks at what goes on."""
-
-
-def wire(value: Any) -> Any:
-    """The value as it arrives at the other end."""
-    return orjson.loads(orjson.dumps(value))
 
 
 class Memory(ApiServer):

@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from tests.api_server import Body, refusal
+from tests.api_server import Body, refusal, wire
 from tests.simulator.scenarios import Trouble
-from tests.simulator.world import COLLECTIONS, World, short, wire
+from tests.simulator.world import COLLECTIONS, World, short
 from windlass_api import names
 from windlass_operator.clients.cluster import JSON, Answer
 from windlass_operator.core.plan_definition import DEFINITIONS

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import orjson
-
-from tests.api_server import MERGE_PATCH, ApiServer, Body, Place
+from tests.api_server import MERGE_PATCH, ApiServer, Body, Place, collections_of, wire
 from tests.simulator.features import NAMESPACE, Act
 from tests.simulator.scenarios import Scenario
 from tests.simulator.timeline import EPOCH, Timeline
 from windlass_api import names
 from windlass_operator.clients.cluster import JSON_PATCH, Answer
 from windlass_operator.core.clock import rfc3339_seconds
-from windlass_operator.reconcile import paths
 
 Listener = Callable[[str, str, Body, Body | None], None]
 
@@ -140,17 +136,7 @@ def _plural(kind: str) -> str:
     return "configmaps" if kind == "ConfigMap" else names.plural(kind)
 
 
-COLLECTIONS = {
-    "pods": paths.pods(NAMESPACE),
-    "configmaps": paths.config_maps(NAMESPACE),
-    "controllerrevisions": paths.revisions(NAMESPACE),
-    **{plural: f"/apis/{names.API_VERSION}/namespaces/{NAMESPACE}/{plural}" for plural in names.PLURALS.values()},
-}
-
-
-def wire(value: Any) -> Any:
-    """The value as it arrives at the other end: a copy, and JSON."""
-    return orjson.loads(orjson.dumps(value))
+COLLECTIONS = collections_of(NAMESPACE)
 
 
 def short(path: str) -> str:
