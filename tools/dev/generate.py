@@ -14,9 +14,11 @@ from dev.console import ROOT, StepError, run, say
 
 CRDS = ROOT / "crds"
 CHART_CRDS = ROOT / "charts" / "windlass" / "files" / "crds"
+PROTO = ROOT / "proto" / "windlass" / "v1alpha1"
+PROTOCOL = ROOT / "sdk" / "src" / "windlass_api" / "protocol"
 
 # All that `generate` may change: folders in which everything is generated, and documents with generated parts.
-GENERATED = ("crds", "charts/windlass/files/crds", "docs", "tests/golden", "README.md")
+GENERATED = ("sdk/src/windlass_api/protocol", "crds", "charts/windlass/files/crds", "docs", "tests/golden", "README.md")
 
 
 def crds() -> None:
@@ -35,6 +37,13 @@ def kind_pages() -> None:
     run(["python", "-m", "windlass_api.reference", str(reference.REFERENCE)])
 
 
+def protocol() -> None:
+    """proto/ → the messages, as Python."""
+    files = sorted(str(file.relative_to(PROTO)) for file in PROTO.glob("*.proto"))
+    places = [f"-I{PROTO}", f"--python_out={PROTOCOL}", f"--pyi_out={PROTOCOL}"]
+    run(["python", "-m", "grpc_tools.protoc", *places, *files])
+
+
 def goldens() -> None:
     """The answers that the golden tests compare with."""
     run(["python", "-m", "pytest", "-q", "--rewrite", "tests/golden"])
@@ -44,6 +53,7 @@ STEPS: tuple[Callable[[], None], ...] = (
     crds,
     chart_crds,
     kind_pages,
+    protocol,
     goldens,
     reference.write,
     conformance.write,

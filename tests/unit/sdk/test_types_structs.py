@@ -26,7 +26,7 @@ from uuid import UUID
 
 import pydantic
 import pytest
-from google.protobuf import (  # type: ignore[import-untyped]  # it has none
+from google.protobuf import (
     descriptor_pb2,
     descriptor_pool,
     duration_pb2,

@@ -1,0 +1,8 @@
+"""What the operator's dispatcher and the workers of actors say to each other: generated from ``proto/``.
+
+gRPC needs nothing generated besides: the one method is ``METHOD``, a stream of ``FromWorker`` for one of ``ToWorker``.
+"""
+
+METHOD = "/windlass.v1alpha1.Dispatcher/Work"
+AUDIENCE = "windlass-dispatcher"
+"""What the ServiceAccount token of a worker is good for, and nothing else."""
