@@ -27,20 +27,16 @@ from windlass._exceptions import IgnoreOutputs
 from windlass._interface import Interface, read_interface
 from windlass._parameters import ExecutionParameters, TaskIdentifier, WorkflowExecutionIdentifier
 from windlass._task import Task, awaited
-from windlass.runtime import Terminated, bundle, record
+from windlass.runtime import Terminated, bundle, ending
 
 if TYPE_CHECKING:
     from windlass._compile import Graph
     from windlass._reporting import Reporting
+    from windlass_api.types import Schema, Type
 
-RESULT = "/dev/termination-log"
-VALUES = "/var/run/windlass/values"
-STORE = "WINDLASS_RAW_OUTPUT_PREFIX"
 PACKAGES = "WINDLASS_RUNTIME_PACKAGES"
 ELEMENT = "WINDLASS_ELEMENT"
 VARIABLE_NAME, OFFSET = "BATCH_JOB_ARRAY_INDEX_VAR_NAME", "BATCH_JOB_ARRAY_INDEX_OFFSET"
-DEFAULT_LIMIT = 4096
-TERMINATED = 143  # 128 + SIGTERM
 
 
 class Stopwatch:
@@ -79,7 +75,11 @@ class Order:
         self.has_marks = "$" in text or "\\u0024" in text
         self.retry_on: list[str] = content.get("retryOn") or []
         self.deck: dict[str, Any] = content.get("deck") or {}
-        self.limit: int = content.get("limit") or DEFAULT_LIMIT
+        self.limit: int = content.get("limit") or ending.DEFAULT_LIMIT
+
+    def given(self) -> dict[str, Any]:
+        """The inputs, complete."""
+        return ending.with_values(self.inputs, has_marks=self.has_marks)
 
 
 def main(started: float, code_root: str) -> int:
@@ -87,7 +87,7 @@ def main(started: float, code_root: str) -> int:
     watch = Stopwatch(started)
     watch.enter("boot")
     process = os.getpid()
-    limit, retry_on = DEFAULT_LIMIT, []
+    limit, retry_on = ending.DEFAULT_LIMIT, []
     about: dict[str, Any] = {"timings": watch.times}
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -97,26 +97,28 @@ def main(started: float, code_root: str) -> int:
         with entered_task(parameters):
             result = _run(order, parameters, code_root, watch, about)
         watch.enter("")
-        content, code = _success(result, about, limit), 0
+        content, code = ending.success(result, about, limit), 0
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except BaseException as error:  # noqa: BLE001  whatever it is, even an exit, it ends in the record
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         in_user_code = watch.phase in ("import", "user")
         watch.enter("")
-        content, code = _error_record(error, in_user_code, retry_on, about, limit)
+        content, code = ending.error_record(error, in_user_code, retry_on, about, limit)
     if os.getpid() == process:  # a process that the user's code forked, and that came all the way out, is not the task
-        _leave(content, code)
+        ending.leave(content, code)
     return code
 
 
 def _order() -> Order:
     text = os.environ.get("WINDLASS_TASK")
     if text is None:
-        raise _task_error("system", "BadOrder", "WINDLASS_TASK is not set: this program is started by the operator")
+        raise ending.task_error(
+            "system", "BadOrder", "WINDLASS_TASK is not set: this program is started by the operator"
+        )
     try:
         return Order(text)
     except (ValueError, KeyError, TypeError) as error:
-        raise _task_error("system", "BadOrder", f"WINDLASS_TASK can't be understood: {error!r}") from error
+        raise ending.task_error("system", "BadOrder", f"WINDLASS_TASK can't be understood: {error!r}") from error
 
 
 def _run(
@@ -146,8 +148,8 @@ def _run(
 
 def _deck(reporting: Reporting) -> dict[str, str]:
     """Where the report is, for the record."""
-    if not os.environ.get(STORE):
-        _tell("windlass: the deck is not kept, for the operator has no store configured")
+    if not os.environ.get(ending.STORE):
+        ending.tell("windlass: the deck is not kept, for the operator has no store configured")
         return {}
     uri = reporting.write()
     return {} if uri is None else {"deck": uri}
@@ -185,7 +187,7 @@ def _attempt(
         if interface.makes_artifacts:
             from windlass._artifacts import created  # noqa: PLC0415  few outputs are artifacts
 
-            made = created.made(order.task, interface.outputs, _with_values(order), values)
+            made = created.made(order.task, interface.outputs, order.given(), values)
             about["artifacts"] = {name: one.manifest() for name, one in made.items()}
     if reporting:
         reporting.show_outputs(values)
@@ -215,25 +217,13 @@ def _literals(bindings: Any) -> Any:
 
 
 def _refuse_what_is_lost(values: dict[str, Any], types: Mapping[str, Any]) -> None:
-    """Files, tables and pickles that lie in this pod would go with it, and fail their reader."""
-    if os.environ.get(STORE) or '"uri"' not in json.dumps(values):
-        return
-    from windlass_api.references import changed  # noqa: PLC0415  few tasks give references
-    from windlass_api.types import Type, parse_type  # noqa: PLC0415  as above
+    def expected(name: str) -> tuple[Type, Schema | None]:
+        from windlass_api.types import parse_type  # noqa: PLC0415  few tasks give references
 
-    def refused(part: Any, of: Type) -> Any:
-        place = part["uri"] if isinstance(part, dict) else ""
-        if place.startswith(("/", "file:")):
-            message = (
-                f"a {of.name} at {place} would be lost with this pod: there is no store to keep it in. Return the data"
-                f" itself where it is small, or set {STORE} to an address that every pod can reach, such as s3://…"
-            )
-            raise _task_error("user", "USER:NoStore", message, "NoStore")
-        return part
-
-    for name, value in values.items():
         expression, schema = _types.type_expression(types[name])
-        changed(value, parse_type(expression), schema, refused)
+        return parse_type(expression), schema
+
+    ending.refuse_what_is_lost(values, expected)
 
 
 def _unmeasured(_name: str) -> AbstractContextManager[None]:
@@ -255,7 +245,7 @@ def _unpack(path: str, folder: str) -> None:
         bundle.unpack(path, folder)
     except bundle.BundleError as error:
         kind, code = ("user", "USER:BadBundle") if error.by_user else ("system", "BundleUnreadable")
-        raise _task_error(kind, code, str(error)) from error
+        raise ending.task_error(kind, code, str(error)) from error
 
 
 class Job:
@@ -285,7 +275,7 @@ def _installed(packages: str) -> str:
     sys.stderr.write(done.stderr)
     if done.returncode:
         message = f"the runtime packages {packages} can't be installed: {done.stderr.strip()[-1000:]}"
-        raise _task_error("system", "RuntimePackages", message)
+        raise ending.task_error("system", "RuntimePackages", message)
     return folder
 
 
@@ -310,7 +300,7 @@ def _load(order: Order) -> Job:
     names = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]
     problem = f"has no function '{name}'" if entity is None else f"has a '{name}' which is no function"
     message = f"the module {module_name} ({getattr(module, '__file__', None)}) {problem}{did_you_mean(name, names)}"
-    raise _task_error("user", "USER:EntrypointNotFound", message, "AttributeError")
+    raise ending.task_error("user", "USER:EntrypointNotFound", message, "AttributeError")
 
 
 def _plain(function: Callable[..., Any], interface: Interface) -> Callable[..., Any]:
@@ -334,19 +324,19 @@ def _import(name: str) -> Any:
             f"there is no module '{name}', neither in the code bundle ({here or 'which is empty'}) nor in the image;"
             " it is found by its path from the first folder above it that has no __init__.py"
         )
-        raise _task_error("user", "USER:ImportError", message, "ModuleNotFoundError") from None
+        raise ending.task_error("user", "USER:ImportError", message, "ModuleNotFoundError") from None
     return sys.modules[name]
 
 
 def _arguments(order: Order, interface: Interface) -> dict[str, Any]:
-    given = _with_values(order)
+    given = order.given()
     unknown = [name for name in given if name not in interface.inputs]
     missing = [name for name, parameter in interface.inputs.items() if parameter.required and name not in given]
     if unknown or missing:
         problem = f"takes no input '{unknown[0]}'" if unknown else f"needs the input '{missing[0]}', which is not given"
         names = ", ".join(interface.inputs) or "none"
         message = f"{order.entrypoint} {problem}; its inputs are {names}. The Task and its code don't belong together"
-        raise _task_error("user", "USER:InputMismatch", message, "TypeError")
+        raise ending.task_error("user", "USER:InputMismatch", message, "TypeError")
     return {
         name: _types.from_wire(value, interface.inputs[name].python_type, _types.argument_of(order.task, name))
         for name, value in given.items()
@@ -380,7 +370,7 @@ def _parameters(order: Order) -> ExecutionParameters:
         known |= {VARIABLE_NAME: ELEMENT, ELEMENT: str(order.element), OFFSET: "0"}
     for name, value in known.items():
         os.environ.setdefault(name, value)
-    store = os.environ.get(STORE)
+    store = os.environ.get(ending.STORE)
     place = order.node if order.element is None else f"{order.node}/{order.element}"
     return ExecutionParameters(
         execution_id=WorkflowExecutionIdentifier(project, domain, order.execution),
@@ -392,86 +382,6 @@ def _parameters(order: Order) -> ExecutionParameters:
     )
 
 
-# ---- large values ---------------------------------------------------------------------------------------------------
-
-
-def _with_values(order: Order) -> dict[str, Any]:
-    """The inputs, with large values read from their files and escaped data as it was."""
-    if not order.has_marks:
-        return order.inputs
-    from windlass_api.refs import decode  # noqa: PLC0415  few tasks get such inputs
-
-    return {name: decode(value, {"$value": _large_value}) for name, value in order.inputs.items()}
-
-
-def _large_value(digest: str) -> Any:
-    path = f"{os.environ.get('WINDLASS_VALUES', VALUES)}/{digest}/value.json.gz"
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123  pathlib would be loaded for this alone
-            return json.loads(bundle.gunzip(file.read(), path))
-    except (OSError, ValueError, bundle.BundleError) as error:
-        raise _task_error("system", "ValueUnreadable", f"a large input can't be read: {error}") from error
-
-
-# ---- the end --------------------------------------------------------------------------------------------------------
-
-
-def _success(result: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:
-    content = record.encode({**result, **about})
-    shortest = record.shortened(content, limit)
-    if shortest is not None:
-        return shortest
-    if "workflow" in result:
-        nodes = len(result["workflow"]["nodes"])
-        message = (
-            f"the {nodes:,} calls are too many to leave the pod: {record.too_large(content, limit)}. Make one call for"
-            " many values, map_task(task)(values), or put groups of them into workflows or dynamic tasks of their own"
-        )
-        raise _task_error("user", "OutputTooLarge", message, "OutputTooLarge")
-    outputs = result["outputs"].items()
-    sizes = ", ".join(f"{name}: {len(record.encode({name: value})):,} bytes" for name, value in outputs)
-    message = (
-        f"the outputs are too large to leave the pod: {record.too_large(content, limit)} ({sizes}). Return a summary,"
-        " or write the data where the next task can read it and return the place"
-    )
-    raise _task_error("user", "OutputTooLarge", message, "OutputTooLarge")
-
-
-def _error_record(
-    error: BaseException, in_user_code: bool, retry_on: list[str], about: dict[str, Any], limit: int
-) -> tuple[bytes, int]:
-    from windlass import _failure  # noqa: PLC0415  loads `traceback`, which success does without
-
-    told = _failure.describe(error, in_user_code, retry_on)
-    _tell(told["traceback"] or f"{told['type']}: {told['message']}")
-    return record.fit_error(told, about, limit), TERMINATED if isinstance(error, Terminated) else 1
-
-
-def _tell(text: str) -> None:
-    """The log has the whole story; the record only what fits."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.write(record.clean(text).rstrip() + "\n")
-    except (OSError, ValueError, AttributeError):
-        return  # the user's code has closed or replaced the streams; the record still tells
-
-
-def _leave(content: bytes, code: int) -> None:
-    path = os.environ.get("WINDLASS_RESULT", RESULT)
-    try:
-        record.write(path, content)
-    except OSError as error:
-        _tell(f"windlass: the record can't be written to {path}: {error}\n{content.decode()}")
-        raise SystemExit(code or 1) from None
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(code))  # threads that still run shall not hold up the end
-
-
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked once is enough: `finally` blocks are left in peace
     raise Terminated("the pod was told to end (SIGTERM)")
-
-
-def _task_error(kind: str, code: str, message: str, type_name: str = "") -> BaseException:
-    from windlass._failure import TaskError  # noqa: PLC0415  only when something has failed, as above
-
-    return TaskError(kind, code, message, type_name or code)
