@@ -11,7 +11,8 @@ from tests.unit.operator.things import BEGIN, END, Body, container, ended, resul
 from windlass_api.types import MAX_VALUE_DEPTH
 from windlass_operator.kinds import kind_of
 from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind, Running, Succeeded, Waiting
-from windlass_operator.kinds.python import DISRUPTIONS, NOT_ADMITTED, OF_THE_POD, PYTHON, STUCK, WITHOUT_RECORD
+from windlass_operator.kinds.pods import DISRUPTIONS, NOT_ADMITTED, OF_THE_POD, STUCK
+from windlass_operator.kinds.python import PYTHON, WITHOUT_RECORD
 
 USER, SYSTEM, OOM = FailureKind.USER, FailureKind.SYSTEM, FailureKind.OOM
 
@@ -253,8 +254,8 @@ def test_a_container_that_cannot_start_is_stuck(reason: str, where: str) -> None
 
 def test_every_reason_for_being_stuck_is_known() -> None:
     assert sorted(STUCK) == [
-        "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "ErrImagePull", "ImageInspectError",
-        "ImagePullBackOff", "InvalidImageName", "PostStartHookError", "PreCreateHookError", "PreStartHookError",
+        "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "ErrImagePull",
+        "ImageInspectError", "ImagePullBackOff", "InvalidImageName", "PostStartHookError", "PreCreateHookError", "PreStartHookError",
         "RegistryUnavailable", "RunContainerError", "SignatureValidationFailed", "Unschedulable",
     ]  # fmt: skip
 

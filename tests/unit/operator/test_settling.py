@@ -13,7 +13,7 @@ from windlass_operator.core.observed import ChildView, NodeState
 from windlass_operator.core.settling import PATIENT, PERMANENT, Target, backoff, look_again, settle
 from windlass_operator.core.states import NodePhase
 from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind, Running, Succeeded, Waiting
-from windlass_operator.kinds.python import STUCK
+from windlass_operator.kinds.pods import STUCK
 from windlass_operator.settings import Settings
 
 P = NodePhase
