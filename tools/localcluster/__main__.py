@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from localcluster import catalog, cluster, images, prerequisites, processes
+from localcluster import catalog, cluster, image_registry, images, prerequisites, processes
 from localcluster.binaries import ensure_binaries, ensure_object_store, ensure_registry
 from localcluster.cluster import Cluster
 from localcluster.errors import LocalClusterError
@@ -67,6 +67,13 @@ def _status_of(name: str) -> int:
 def kubeconfig(chosen: argparse.Namespace) -> int:
     """Print where the kubeconfig is."""
     print(cluster.existing(chosen.name).kubeconfig)
+    return 0
+
+
+def registry(chosen: argparse.Namespace) -> int:
+    """Have the cluster keep a registry; print its host, and the image in it that others can be based on."""
+    host = cluster.existing(chosen.name).keep_registry()
+    print(f"registry={host}\nbase_image={image_registry.push(host, catalog.BUILDING, catalog.building_image())}")
     return 0
 
 
@@ -166,6 +173,7 @@ def _add_life(commands: _Commands) -> None:
 
 def _add_use(commands: _Commands) -> None:
     _add(commands, "kubeconfig", kubeconfig)
+    _add(commands, "registry", registry)
     for name in ("kubectl", "helm"):
         one = _add(commands, name, tool)
         one.set_defaults(tool=name)

@@ -5,7 +5,7 @@ neither::
 
     kubernetes/   one program for etcd, all of Kubernetes, kubectl and helm; and pause
     containerd/   containerd, its shim and ctr
-    registry/     a registry of images; no part of a cluster
+    registry/     a registry of images; a part of clusters that have one
     versitygw/    a store that speaks S3; no part of a cluster
 
 All compiler work hides behind ``ensure_binaries`` the first time (five to seven minutes on two cores);
@@ -83,7 +83,7 @@ class Binaries:
         return self.programs[name]
 
 
-def ensure_binaries(*, node: bool = True) -> Binaries:
+def ensure_binaries(*, node: bool = True, registry: bool = False) -> Binaries:
     """All programs of a cluster, built if need be; without ``node`` not those that run containers."""
     kubernetes = build(_kubernetes())
     programs = dict.fromkeys(KUBERNETES_PROGRAMS, kubernetes / "kubernetes")
@@ -91,6 +91,8 @@ def ensure_binaries(*, node: bool = True) -> Binaries:
     if node:
         containerd = build(_containerd())
         programs |= {target.name: target for target in sorted(containerd.iterdir())}
+    if registry:
+        programs["registry"] = programs["registry-here"] = ensure_registry()
     return Binaries(programs)
 
 

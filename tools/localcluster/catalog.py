@@ -3,6 +3,7 @@
 ::
 
     localhost/windlass-base:python3      Debian, Python        (also localhost/python:3, the user's image)
+    python:3                             the same with pip, in a cluster's registry, for images to be based on
     localhost/windlass-runtime:dev       the SDK as it is mounted into pods, and nothing else
     localhost/windlass-operator:dev      base + /app: dependencies + the operator's sources
                                               + /runtime: the SDK again, for clusters without image volumes
@@ -33,6 +34,7 @@ BASE = "localhost/windlass-base:python3"
 USER = "localhost/python:3"
 RUNTIME = "localhost/windlass-runtime:dev"
 OPERATOR = "localhost/windlass-operator:dev"
+BUILDING = "python:3"  # in a registry
 
 SDK_PROJECT = REPOSITORY / "sdk"
 API_SOURCES = SDK_PROJECT / "src" / "windlass_api"
@@ -57,6 +59,21 @@ def all_images() -> list[Image]:
 def base_image() -> Image:
     """Debian with Python. Under its second name it is what a user's image may be: it has no Windlass."""
     return Image((BASE, USER), (rootfs.base_layer(),), Configuration(environment=_PYTHON))
+
+
+def building_image() -> Image:
+    """The same with pip, this program's own: what ImageSpecs can be based on where nothing comes from the internet."""
+    import pip  # noqa: PLC0415  this module is also used by Pythons without it
+
+    plain = base_image()
+    own = Path(pip.__file__).parent
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(own, folder / own.name, ignore=shutil.ignore_patterns("__pycache__"))
+        _make_readable(folder)
+
+    layer = _layer(f"pip-{pip.__version__}", "usr/lib/python3/dist-packages", fill)
+    return Image((BUILDING,), (*plain.layers, layer), plain.configuration)
 
 
 def runtime_image() -> Image:

@@ -8,6 +8,7 @@ whatever state it is in.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import os
@@ -37,6 +38,7 @@ from localcluster.locks import file_lock, machine_lock
 from localcluster.node import Link, Node
 from localcluster.paths import Layout, cache_home, cluster_names
 from localcluster.ports import free_ports
+from localcluster.servers import answers, environment_without
 
 START_TIMEOUT = 120.0
 MISSED_FOR = 2.0  # seconds after which a process that cannot be seen has ended
@@ -77,6 +79,17 @@ class Cluster:
                 self._start_all()
                 self._wait_until_ready()
         return self
+
+    def keep_registry(self) -> str:
+        """Have the cluster keep a registry, from now on; its host, ``localhost:PORT``, for builders and for pods."""
+        with self._locked():
+            endpoints = self.endpoints
+            if endpoints.control_plane_only:
+                raise LocalClusterError(f"cluster {self.name} has no node, so nobody would pull from a registry")
+            if not endpoints.registry_port:
+                self._keep(dataclasses.replace(endpoints, registry_port=free_ports(1)[0]))
+        self.up()
+        return self.registry
 
     def down(self) -> None:
         """Remove the cluster with all of its processes, files and traces."""
@@ -133,6 +146,14 @@ class Cluster:
         return self.endpoints.server
 
     @property
+    def registry(self) -> str:
+        """The host of the cluster's registry, ``localhost:PORT``."""
+        port = self.endpoints.registry_port
+        if not port:
+            raise LocalClusterError(f"cluster {self.name} has no registry: `registry` makes it")
+        return f"localhost:{port}"
+
+    @property
     def machine_address(self) -> str:
         """The address by which pods reach servers on this machine."""
         return self.endpoints.machine_address
@@ -186,7 +207,10 @@ class Cluster:
         """Everything that has to exist before the first program starts."""
         self._check_kind()
         prerequisites.check(node=not self.control_plane_only)
-        programs = binaries.ensure_binaries(node=not self.control_plane_only)
+        known = self._endpoints()
+        programs = binaries.ensure_binaries(
+            node=not self.control_plane_only, registry=known is not None and known.registry_port > 0
+        )
         binaries.link(programs, self.layout.bin)
         endpoints = self._endpoints() or self._choose_endpoints()
         pki.create(self.layout.pki, endpoints.server, endpoints.certificate_names)
@@ -230,15 +254,16 @@ class Cluster:
         command = [str(self.layout.bin / part.name), *part.arguments]
         if part.name == "kubelet":
             self._kubelet_started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        enter = [] if self.control_plane_only else self.node.enter()
-        environment = {**os.environ, "PATH": f"{self.layout.bin}:{SYSTEM_PATH}"}
+        enter = [] if self.control_plane_only or part.on_this_machine else self.node.enter()
+        # a registry takes REGISTRY_… for settings, and Podman's REGISTRY_AUTH_FILE is none of them
+        environment = environment_without("REGISTRY_") | {"PATH": f"{self.layout.bin}:{SYSTEM_PATH}"}
         processes.start(command, self._log(part.name), enter=enter, environment=environment)
 
     def _furnish_node(self, endpoints: Endpoints) -> None:
         self.node.start()
         self.node.connect(Link(endpoints.machine_address, endpoints.address))
         self.node.make_cgroups()
-        for name, text in node_files(self.layout).items():
+        for name, text in node_files(self.layout, endpoints).items():
             path = self.layout.node / name
             path.parent.mkdir(parents=True, exist_ok=True)
             if not (path.exists() and path.read_text() == text):  # kube-proxy ends when it is touched
@@ -258,7 +283,10 @@ class Cluster:
         if endpoints.control_plane_only:
             return control_plane
         node_ready = functools.partial(api.node_ready, since=self._kubelet_started)
-        return (*control_plane, ("the node to be ready", node_ready))
+        node = (*control_plane, ("the node to be ready", node_ready))
+        if not endpoints.registry_port:
+            return node
+        return (*node, ("the registry", functools.partial(answers, f"http://{self.registry}/v2/")))
 
     def _wait_until_ready(self) -> None:
         for what, condition in self._conditions(self.endpoints):

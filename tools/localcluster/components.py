@@ -4,9 +4,14 @@
 
     control plane only           etcd  kube-apiserver  kube-controller-manager
     with a node                  … and kube-scheduler  containerd  kubelet  kube-proxy
+    with a registry              … and registry  registry-here
 
 Inside a node every cluster has the same addresses for pods and services, since each node is a network of
 its own; only the link to the machine differs.
+
+A registry is two processes over one folder, at the same port of two networks: one where the node runs, which pulls
+from it, one on this machine, where builders push to it. So `localhost:PORT/name` is the same image for both, and as
+everybody lets a registry of the same machine speak plain HTTP, nobody has to be told of it.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from localcluster import pki
+from localcluster.image_registry import configuration
 from localcluster.paths import Layout
 
 POD_NETWORK = "10.88.0.0/16"
@@ -41,6 +47,7 @@ class Endpoints:
     etcd_port: int
     etcd_peer_port: int
     machine_address: str
+    registry_port: int = 0  # none
 
     @property
     def server(self) -> str:
@@ -70,6 +77,7 @@ class Component:
 
     name: str
     arguments: tuple[str, ...]
+    on_this_machine: bool = False  # though the cluster has a node
 
 
 def components(layout: Layout, endpoints: Endpoints) -> tuple[Component, ...]:
@@ -87,6 +95,14 @@ def components(layout: Layout, endpoints: Endpoints) -> tuple[Component, ...]:
         _scheduler(layout),
         _kubelet(layout, endpoints),
         _proxy(),
+        *(_registry(layout) if endpoints.registry_port else ()),
+    )
+
+
+def _registry(layout: Layout) -> tuple[Component, ...]:
+    return (
+        Component("registry", ("serve", f"{NODE_HOME}/registry.json")),
+        Component("registry-here", ("serve", f"{layout.node}/registry-here.json"), on_this_machine=True),
     )
 
 
@@ -194,8 +210,9 @@ def _proxy() -> Component:
     return Component("kube-proxy", (f"--config={NODE_HOME}/kube-proxy.json",))
 
 
-def node_files(layout: Layout) -> dict[str, str]:
+def node_files(layout: Layout, endpoints: Endpoints) -> dict[str, str]:
     """The files that the node's programs read, by their names below the node's folder."""
+    host = f"127.0.0.1:{endpoints.registry_port}"
     return {
         "containerd.toml": CONTAINERD,
         "cni/10-bridge.conflist": _json(_cni()),
@@ -203,6 +220,14 @@ def node_files(layout: Layout) -> dict[str, str]:
         "kube-proxy.json": _json(_proxy_configuration(layout)),
         # The node has no way to a name server; an address where nobody answers fails at once.
         "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+        **(
+            {
+                "registry.json": _json(configuration(NODE_HOME / "registry", host)),
+                "registry-here.json": _json(configuration(layout.node / "registry", host)),
+            }
+            if endpoints.registry_port
+            else {}
+        ),
     }
 
 

@@ -26,7 +26,7 @@ def serving(what: str, command: Sequence[str], environment: Mapping[str, str], l
         process = subprocess.Popen(command, env=dict(environment), stdout=written, stderr=written)
     try:
         deadline = time.monotonic() + _SECONDS
-        while not _answers(url):
+        while not answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise LocalClusterError(f"{what} did not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.02)
@@ -45,7 +45,8 @@ def environment_without(*prefixes: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether something serves there, whatever it says."""
     try:
         with urllib.request.urlopen(url, timeout=5):
             return True

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from localcluster.image_registry import Registry
-from tests.integration.images.conftest import Buildah, Index, write_wheel
+from tests.image_building import Buildah, write_wheel
+from tests.integration.images.conftest import Index
 from windlass._image.builders import ImageBuildError, build, judged
 from windlass._image.spec import CopyFileDetection, ImageSpec
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from localcluster import image_registry
-from tests.integration.images.conftest import Buildah
+from tests.image_building import Buildah
 from windlass._image import registry
 from windlass._image.builders import ImageBuildError, build
 from windlass._image.spec import ImageSpec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def test_a_control_plane_has_three_programs_and_a_node_seven(layout: Layout) -> 
     ]
 
 
+def test_a_registry_is_two_programs_over_one_folder_at_one_port_of_two_networks(layout: Layout) -> None:
+    endpoints = dataclasses.replace(WITH_NODE, registry_port=35000)
+    files = node_files(layout, endpoints)
+    places = {}
+    for part in components(layout, endpoints)[len(components(layout, WITH_NODE)) :]:
+        config = json.loads(files[Path(part.arguments[-1]).name])
+        folder = config["storage"]["filesystem"]["rootdirectory"]
+        places[part.on_this_machine] = folder.replace(str(NODE_HOME), str(layout.node))
+        assert config["http"]["addr"] == "127.0.0.1:35000"
+    assert places == dict.fromkeys((True, False), str(layout.node / "registry"))
+
+
 def test_containerd_starts_before_the_kubelet_that_needs_it(layout: Layout) -> None:
     names = [part.name for part in components(layout, WITH_NODE)]
     assert names.index("containerd") < names.index("kubelet")
@@ -61,7 +74,7 @@ def test_endpoints_survive_being_written_down() -> None:
 
 
 def test_the_files_of_a_node_parse_and_stay_inside_it(layout: Layout) -> None:
-    files = node_files(layout)
+    files = node_files(layout, WITH_NODE)
     containerd = tomllib.loads(files["containerd.toml"])
     assert containerd["root"].startswith(f"{NODE_HOME}/")
     kubelet = json.loads(files["kubelet.json"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,3 +96,41 @@ def test_what_goes_wrong_is_one_line_and_no_traceback(file: Path, capsys: pytest
     sys.modules.pop(file.stem)
     assert main(["build", str(file)]) == 1
     assert "there is no nowhere.txt" in capsys.readouterr().err
+
+
+def test_a_run_in_a_cluster_ends_before_it_where_an_image_can_not_be_built(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(
+        "from windlass import ImageSpec, task\n"
+        "@task(container_image=ImageSpec(builder='other', base_image='b'))\n"
+        "def work() -> None: ...\n"
+    )
+    assert main(["run", str(file), "work", "--remote", "--kubeconfig", "nowhere"]) == 1
+    told = capsys.readouterr().err
+    assert "can't be had: ImageSpec(builder='other'): there is no such builder" in told
+    assert told.endswith("Nothing was sent to the cluster.\n")
+
+
+def test_a_run_in_a_cluster_uses_the_name_that_a_builder_gives_and_tells_of_images_that_stay_here(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(
+        "from windlass import ImageBuildEngine, ImageSpec, ImageSpecBuilder, task\n"
+        "class Ours(ImageSpecBuilder):\n"
+        "    def build_image(self, image_spec): return 'ours.example/it:1'\n"
+        "    def should_build(self, image_spec): return True\n"
+        "ImageBuildEngine.register('ours', Ours())\n"
+        "@task(container_image=ImageSpec(base_image='b'))\n"
+        "def work() -> None: ...\n"
+    )
+    sent: list[dict[str, Any]] = []
+
+    def send(objects: list[dict[str, Any]], *_: object, **__: object) -> int:
+        sent.extend(objects)
+        return 0
+
+    monkeypatch.setattr("windlass._remote.run_remote", send)
+    assert main(["run", str(file), "work", "--remote"]) == 0
+    assert [one["spec"]["image"] for one in sent if one["kind"] == "Task"] == ["ours.example/it:1"]
+    assert "has no registry, so it stays on this machine" in capsys.readouterr().err

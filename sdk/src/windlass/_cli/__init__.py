@@ -30,6 +30,7 @@ from windlass._cli import (
 )
 from windlass._cli._checked import InvalidManifestsError
 from windlass._cli._render_folder import FolderError
+from windlass._cli.build import ImagesError
 from windlass._project import ProjectError
 from windlass._remote import RemoteError
 
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _fail(str(error), FAILED if error.imported else MISUSED)
     except BrokenPipeError:
         code = _stop_printing()
-    except (InvalidManifestsError, FolderError, BundleError, RemoteError, OSError) as error:
+    except (ImagesError, InvalidManifestsError, FolderError, BundleError, RemoteError, OSError) as error:
         code = _fail(str(error), FAILED)
     except KeyboardInterrupt:
         code = _fail("interrupted", INTERRUPTED)

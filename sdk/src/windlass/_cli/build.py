@@ -21,6 +21,10 @@ NAME = "build"
 HELP = "build the images of a Python file that are not there yet"
 
 
+class ImagesError(Exception):
+    """An image that a run in a cluster needs can't be had."""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.description = (
@@ -58,17 +62,30 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def build_all(specs: Iterable[ImageSpec]) -> None:
-    """Builds what has to be built, and says so. Raises ProjectError where that fails."""
+    """Builds what a cluster needs and is missing, and says so. Raises ImagesError where that fails."""
     specs = list(dict.fromkeys(specs))
     if not specs:
         return
     from windlass._image.builders import ImageBuildError, build  # noqa: PLC0415  as above
 
-    try:
-        for spec in specs:
+    for spec in specs:
+        name = spec.image_name()
+        try:
             build(spec, report=_tell)
-    except (ImageBuildError, ValueError, RuntimeError) as error:
-        raise _project.ProjectError(str(error)) from error
+        except (ImageBuildError, ValueError, RuntimeError, OSError) as error:
+            raise ImagesError(f"the image {name} can't be had: {error}\nNothing was sent to the cluster.") from error
+        if spec.registry is None and spec.builder != "noop":
+            _tell_that_it_stays_here(name)
+
+
+def _tell_that_it_stays_here(name: str) -> None:
+    """A cluster elsewhere would wait for it in vain, and can't say why."""
+    print(
+        f"{name} has no registry, so it stays on this machine: pods can run it only where the cluster takes images"
+        " from here. Otherwise say ImageSpec(registry=…).",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _tell(name: str, verdict: Verdict) -> None:

@@ -168,12 +168,11 @@ def _run_here(entity: Entity, inputs: dict[str, Any], options: argparse.Namespac
 def _run_remote(module: ModuleType, entity: Entity, inputs: dict[str, Any], options: argparse.Namespace) -> int:
     with _project.compiling(module):
         definitions = _emit.complete([entity])
+        specs = list(specs_of(definitions))
+    build_all(specs)  # first, since a builder may say that its image is called otherwise
     objects = _checked.manifests_of(
         module, definitions, copy=options.copy, namespace=options.namespace, image=options.image
     )
-    with _project.compiling(module):
-        specs = list(specs_of(definitions))
-    build_all(specs)
     return _remote.run_remote(
         objects,
         _emit.execution_manifest(entity, inputs),

@@ -1,0 +1,109 @@
+"""Images that a file describes: built by buildah, kept by the cluster's registry, pulled by its node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcluster import catalog, image_registry
+from tests.e2e.conftest import Installed
+from tests.image_building import Buildah, own_buildah, skip_unless_possible, write_wheel
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]  # the first test of a machine builds Kubernetes
+
+FLOW = """
+from windlass import ImageSpec, task, workflow
+
+wheels = ImageSpec(
+    name="wheels", builder="buildah", registry="{host}/team", base_image="{host}/python:3", copy=["wheels"]
+)
+image = ImageSpec(
+    name="greeter",
+    builder="buildah",
+    registry="{host}/team",
+    base_image=wheels,
+    packages=["greeting==1.0"],
+    pip_extra_args="--no-index --find-links /root/wheels",
+    commands={commands},
+)
+
+
+@task(container_image=image)
+def greet(name: str) -> str:
+    import greeting
+
+    return greeting.TEXT + ", " + name
+
+
+@task
+def plain(text: str) -> list[str]:
+    try:
+        import greeting
+    except ImportError:
+        return [text, "only that image has it"]
+    return [greeting.__file__]
+
+
+@workflow
+def wf(name: str = "Ada") -> list[str]:
+    return plain(text=greet(name=name))
+"""
+
+
+@pytest.fixture(scope="module")
+def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
+    """Buildah, as the CLI finds it."""
+    skip_unless_possible()
+    with own_buildah(tmp_path_factory.mktemp("buildah")) as found:
+        yield found
+
+
+@pytest.fixture
+def host(windlass: Installed) -> str:
+    """The cluster's registry, with an image to start from in it."""
+    host = windlass.cluster.keep_registry()
+    image_registry.push(host, catalog.BUILDING, catalog.building_image())
+    return host
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a wheel in it: no package comes from the internet."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wheels").mkdir()
+    write_wheel(tmp_path / "wheels", "greeting", "1.0", "TEXT = 'hello from a wheel'\n")
+    return tmp_path
+
+
+def flow(project: Path, host: str, *commands: str) -> str:
+    file = project / "greeter.py"
+    file.write_text(FLOW.format(host=host, commands=list(commands)))
+    return str(file)
+
+
+def test_an_image_with_a_package_is_built_pushed_and_pulled_and_the_task_runs_in_it(
+    windlass: Installed, buildah: Buildah, host: str, project: Path
+) -> None:
+    done = windlass.windlass("run", flow(project, host), "wf", "-o", "json", timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["o0"] == ["hello from a wheel, Ada", "only that image has it"]
+    assert f"building {host}/team/greeter:" in done.stderr
+    images = {one["spec"]["containers"][0]["image"] for one in windlass.api.list("pods")}
+    assert len(images) == 2 and any(image.startswith(f"{host}/team/greeter:") for image in images)
+    again = windlass.windlass("run", flow(project, host), "wf", "--name", "Bo", "-o", "json")
+    assert json.loads(again.stdout)["o0"][0] == "hello from a wheel, Bo"
+    assert f"not building {host}/team/greeter:" in again.stderr
+
+
+def test_a_build_that_fails_is_told_and_nothing_is_sent_to_the_cluster(
+    windlass: Installed, buildah: Buildah, host: str, project: Path
+) -> None:
+    done = windlass.windlass("run", flow(project, host, "echo gone wrong >&2; exit 3"), "wf", timeout=300)
+    assert done.returncode == 1
+    assert "gone wrong" in done.stderr
+    assert f"windlass: the image {host}/team/greeter:" in done.stderr
+    assert "`buildah build --layers …` ended with" in done.stderr and "Traceback" not in done.stderr
+    assert windlass.api.list("executions") == [] and windlass.api.list("tasks") == []
