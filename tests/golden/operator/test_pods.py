@@ -6,7 +6,7 @@ A new case is a folder with an `ask.yaml` in it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from windlass_operator.kinds import kind_of
+from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk
 from windlass_operator.settings import RuntimeDelivery, Settings
 
@@ -24,7 +25,7 @@ CASES = Path(__file__).parent / "pods"
 def test_an_ask_becomes_its_pod(case: str, golden: Callable[[Path, dict[str, str]], None]) -> None:
     text = (CASES / case / "ask.yaml").read_text(encoding="utf-8")
     ask = _ask(yaml.safe_load(text))
-    pod = kind_of(ask.spec).desired(ask)
+    pod = kind_of(ask.look.spec).desired(ask)
     golden(CASES / case, {"ask.yaml": text, "pod.yaml": yaml.safe_dump(pod, sort_keys=False, width=120)})
 
 
@@ -33,4 +34,5 @@ def _ask(told: dict[str, Any]) -> PodAsk:
     if "runtime_delivery" in settings:
         settings["runtime_delivery"] = RuntimeDelivery(settings["runtime_delivery"])
     told["values"] = tuple(told.pop("values", ()))
-    return PodAsk(settings=replace(Settings(), **settings), **told)
+    look = {field.name: told.pop(field.name) for field in fields(PodLook) if field.name in told}
+    return PodAsk(look=PodLook(settings=replace(Settings(), **settings), **look), **told)

@@ -13,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 from tests.properties.api_strategies import json_values
 from windlass_api import names
+from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk, build
 from windlass_operator.settings import RuntimeDelivery, Settings
 
@@ -29,18 +30,21 @@ def asks(draw: st.DrawFn) -> PodAsk:
         spec["env"] = draw(st.dictionaries(some, words, max_size=3))
     if draw(st.booleans()):
         spec["resources"] = {"limits": {"cpu": "1"}, "requests": draw(st.sampled_from([{}, {"memory": "1Gi"}]))}
-    return PodAsk(
-        execution=draw(st.sampled_from(["e", "a.long-" + "x" * 50])),
+    look = PodLook(
         namespace="ns",
+        spec=spec,
+        code=draw(st.none() | st.just("pinned-1")),
+        settings=Settings(runtime_delivery=draw(st.sampled_from(RuntimeDelivery))),
+    )
+    return PodAsk(
+        look=look,
+        execution=draw(st.sampled_from(["e", "a.long-" + "x" * 50])),
         uid="u1",
         node=draw(st.sampled_from(["a", "with-dash"])),
         attempt=draw(st.integers(0, 12)),
         task="t",
-        spec=spec,
         inputs=draw(st.dictionaries(identifiers, json_values, max_size=4)),
-        code=draw(st.none() | st.just("pinned-1")),
         values=tuple(draw(st.lists(st.sampled_from(["0" * 16, "1" * 16]), unique=True))),
-        settings=Settings(runtime_delivery=draw(st.sampled_from(RuntimeDelivery))),
     )
 
 
@@ -101,15 +105,17 @@ def test_every_pod_keeps_the_restricted_pod_security_standard(ask: PodAsk) -> No
 )  # fmt: skip
 def test_the_checker_of_the_standard_sees_what_breaks_it(field: str, value: Any, says: str) -> None:
     ask = PodAsk(
+        look=PodLook(
+            namespace="ns",
+            spec={"python": {"entrypoint": "m:f"}},
+            settings=Settings(runtime_delivery=RuntimeDelivery.INIT_CONTAINER),
+        ),
         execution="e",
-        namespace="ns",
         uid="u",
         node="a",
         attempt=0,
         task="t",
-        spec={"python": {"entrypoint": "m:f"}},
         inputs={},
-        settings=Settings(runtime_delivery=RuntimeDelivery.INIT_CONTAINER),
     )
     pod = json.loads(json.dumps(build(ask)))
     *parents, last = field.split(".")
@@ -136,8 +142,8 @@ def test_the_task_document_gives_the_inputs_back_and_nothing_in_it_is_expanded(a
 @pytest.mark.parametrize("text", ["$(HOME)", "$$(HOME)", "$HOME", "\\$(X)", '"$(A)"', "\\u0024", "$" * 9])
 def test_dollars_in_inputs_arrive_as_they_are(text: str) -> None:
     ask = PodAsk(
-        execution="e", namespace="ns", uid="u", node="a", attempt=0, task="t",
-        spec={"python": {"entrypoint": "m:f"}}, inputs={"x": text, "y": {text: [text]}},
+        look=PodLook(namespace="ns", spec={"python": {"entrypoint": "m:f"}}),
+        execution="e", uid="u", node="a", attempt=0, task="t", inputs={"x": text, "y": {text: [text]}},
     )  # fmt: skip
     value = build(ask)["spec"]["containers"][0]["env"][-1]["value"]
     assert "$" not in value
@@ -150,7 +156,7 @@ def test_the_authors_variables_arrive_but_the_task_itself_is_ours(ask: PodAsk) -
     env = build(ask)["spec"]["containers"][0]["env"]
     given_names = [entry["name"] for entry in env]
     assert len(set(given_names)) == len(given_names), "the API server warns of a name that stands twice"
-    wanted = {"HOME": "/var/run/windlass/work", **ask.spec.get("env", {})}
+    wanted = {"HOME": "/var/run/windlass/work", **ask.look.spec.get("env", {})}
     wanted.pop("WINDLASS_TASK", None)
     assert {entry["name"]: entry["value"] for entry in env[:-1]} == wanted
 

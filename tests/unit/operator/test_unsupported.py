@@ -23,6 +23,7 @@ from windlass_operator.core import unsupported
 from windlass_operator.core.admission import Admitted, NotYet, Refused, Verdict, admit
 from windlass_operator.core.plan_definition import DEFINITIONS, plan_definition
 from windlass_operator.core.unsupported import ROWS, Row
+from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk, build
 
 SECRETS = [{"group": "db", "key": "password"}]
@@ -290,8 +291,8 @@ def test_every_override_changes_the_pod_or_is_refused(field: str) -> None:
         return
 
     def pod(spec: Body) -> Body:
-        ask = PodAsk(execution="e", namespace="ns", uid="u", node="a", attempt=0, task="t", spec=spec, inputs={})
-        return build(ask)
+        look = PodLook(namespace="ns", spec=spec)
+        return build(PodAsk(look=look, execution="e", uid="u", node="a", attempt=0, task="t", inputs={}))
 
     value = VALUES[field] if refused else ACTING[field]
     assert (pod(DOUBLE) == pod({**DOUBLE, field: value})) is refused

@@ -30,6 +30,7 @@ from windlass_operator.core.work import Work, ended, succeeded
 from windlass_operator.kinds import kind_of
 from windlass_operator.kinds.evidence import Failure, FailureKind, Succeeded
 from windlass_operator.manifests.execution import child_execution, dynamic_revision
+from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk
 
 POLL = 1.0
@@ -92,23 +93,26 @@ def _queued(work: Work, state: NodeState, **more: Any) -> NodeState:
 def _pod_ask(work: Work, target: Target, state: NodeState, inputs: NodeInputs) -> PodAsk:
     observed, settings = work.observed, work.observed.settings
     last = state.system_failures >= settings.system_retries
-    return PodAsk(
-        execution=observed.name,
+    look = PodLook(
         namespace=observed.namespace,
+        spec=target.spec,
+        code=target.node.code,
+        service_account=observed.setting("serviceAccountName"),
+        interruptible=bool(target.spec.get("interruptible")) and not (last and settings.system_retries > 0),
+        oom_failures=state.oom_failures,
+        settings=settings,
+    )
+    return PodAsk(
+        look=look,
+        execution=observed.name,
         uid=observed.uid,
         node=target.node.id,
         element=target.label,
         attempt=state.attempt,
         task=target.node.target,
-        spec=target.spec,
         inputs=inputs.document,
-        code=target.node.code,
         values=tuple(inputs.large),
-        oom_failures=state.oom_failures,
-        interruptible=bool(target.spec.get("interruptible")) and not (last and settings.system_retries > 0),
-        service_account=observed.setting("serviceAccountName"),
         closure=observed.closure.hash,
-        settings=settings,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from windlass_operator.kinds.evidence import Failure, FailureKind, Running, Waiting
-from windlass_operator.manifests.pod import CONTAINER
+from windlass_operator.manifests.look import CONTAINER
 
 Body = Mapping[str, Any]
 
