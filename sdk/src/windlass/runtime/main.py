@@ -87,15 +87,25 @@ def main(started: float, code_root: str) -> int:
     watch = Stopwatch(started)
     watch.enter("boot")
     process = os.getpid()
+    signal.signal(signal.SIGTERM, terminate)
+    content, code = perform(_order, lambda order: _prepared(order, code_root, watch), watch)
+    if os.getpid() == process:  # a process that the user's code forked, and that came all the way out, is not the task
+        ending.leave(content, code)
+    return code
+
+
+def perform(read: Callable[[], Order], prepare: Callable[[Order], Job], watch: Stopwatch) -> tuple[bytes, int]:
+    """One attempt: its record, and the exit code that goes with it. A process may run many, one after the other: what
+    is to be there once (code, import path) is for `prepare`, which gives what does the work.
+    """
     limit, retry_on = ending.DEFAULT_LIMIT, []
     about: dict[str, Any] = {"timings": watch.times}
-    signal.signal(signal.SIGTERM, _terminate)
     try:
-        order = _order()
+        order = read()
         limit, retry_on = order.limit, order.retry_on
         parameters = _parameters(order)
         with entered_task(parameters):
-            result = _run(order, parameters, code_root, watch, about)
+            result = _run(order, prepare(order), parameters, watch, about)
         watch.enter("")
         content, code = ending.success(result, about, limit), 0
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -104,9 +114,7 @@ def main(started: float, code_root: str) -> int:
         in_user_code = watch.phase in ("import", "user")
         watch.enter("")
         content, code = ending.error_record(error, in_user_code, retry_on, about, limit)
-    if os.getpid() == process:  # a process that the user's code forked, and that came all the way out, is not the task
-        ending.leave(content, code)
-    return code
+    return content, code
 
 
 def _order() -> Order:
@@ -121,19 +129,30 @@ def _order() -> Order:
         raise ending.task_error("system", "BadOrder", f"WINDLASS_TASK can't be understood: {error!r}") from error
 
 
-def _run(
-    order: Order, parameters: ExecutionParameters, code_root: str, watch: Stopwatch, about: dict[str, Any]
-) -> dict[str, Any]:
-    """The record's body, outputs or a workflow. What else belongs into the record goes into `about`."""
-    _print_lines_at_once()
+def _prepared(order: Order, code_root: str, watch: Stopwatch) -> Job:
+    """The task's own pod, made ready for it."""
+    for name, value in variables(order).items():
+        os.environ.setdefault(name, value)
+    print_lines_at_once()
     if order.bundle is not None:
         _unpack(order.bundle, code_root)
     watch.enter("import")
+    set_import_path(code_root)
+    return load(order)
+
+
+def set_import_path(code_root: str) -> None:
+    """The user's code comes first, then what the image leaves to the pod to install."""
     packages = os.environ.get(PACKAGES)
     if packages:
         sys.path.insert(0, _installed(packages))
     sys.path.insert(0, code_root)
-    job = _load(order)
+
+
+def _run(
+    order: Order, job: Job, parameters: ExecutionParameters, watch: Stopwatch, about: dict[str, Any]
+) -> dict[str, Any]:
+    """The record's body, outputs or a workflow. What else belongs into the record goes into `about`."""
     watch.enter("inputs")
     if not order.deck.get("enabled"):
         return _attempt(order, job, watch, about, None)
@@ -230,7 +249,7 @@ def _unmeasured(_name: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _print_lines_at_once() -> None:
+def print_lines_at_once() -> None:
     """Into a pipe, Python prints by the kilobyte; whoever follows a pod's log wants each line when it is printed."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -279,7 +298,7 @@ def _installed(packages: str) -> str:
     return folder
 
 
-def _load(order: Order) -> Job:
+def load(order: Order) -> Job:
     """What the entry point names: a task of any kind, or a plain function."""
     module_name, _, name = order.entrypoint.partition(":")
     module = _import(module_name)
@@ -355,10 +374,9 @@ def _call(job: Job, arguments: dict[str, Any]) -> Any:
 # ---- what the code may ask ------------------------------------------------------------------------------------------
 
 
-def _parameters(order: Order) -> ExecutionParameters:
-    """What `current_context()` gives. Code that reads the variables of other engines finds them as well."""
-    project, _, domain = order.namespace.rpartition("-")
-    project, domain = (project, domain) if project else (order.namespace, "")
+def variables(order: Order) -> dict[str, str]:
+    """The environment variables of other engines, which code that was written for them reads."""
+    project, domain = _project(order)
     known = {
         "FLYTE_INTERNAL_EXECUTION_ID": order.execution,
         "FLYTE_INTERNAL_EXECUTION_PROJECT": project,
@@ -368,8 +386,18 @@ def _parameters(order: Order) -> ExecutionParameters:
     }
     if order.element is not None:
         known |= {VARIABLE_NAME: ELEMENT, ELEMENT: str(order.element), OFFSET: "0"}
-    for name, value in known.items():
-        os.environ.setdefault(name, value)
+    return known
+
+
+def _project(order: Order) -> tuple[str, str]:
+    """Project and domain, as the namespace has them."""
+    project, _, domain = order.namespace.rpartition("-")
+    return (project, domain) if project else (order.namespace, "")
+
+
+def _parameters(order: Order) -> ExecutionParameters:
+    """What `current_context()` gives."""
+    project, domain = _project(order)
     store = os.environ.get(ending.STORE)
     place = order.node if order.element is None else f"{order.node}/{order.element}"
     return ExecutionParameters(
@@ -382,6 +410,6 @@ def _parameters(order: Order) -> ExecutionParameters:
     )
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
+def terminate(_signal: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked once is enough: `finally` blocks are left in peace
     raise Terminated("the pod was told to end (SIGTERM)")
