@@ -127,12 +127,14 @@ class Leaving(_message.Message):
     def __init__(self, reason: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("peers", "heartbeat_seconds")
+    __slots__ = ("peers", "heartbeat_seconds", "replica")
     PEERS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
     peers: _containers.RepeatedScalarFieldContainer[str]
     heartbeat_seconds: float
-    def __init__(self, peers: _Optional[_Iterable[str]] = ..., heartbeat_seconds: _Optional[float] = ...) -> None: ...
+    replica: str
+    def __init__(self, peers: _Optional[_Iterable[str]] = ..., heartbeat_seconds: _Optional[float] = ..., replica: _Optional[str] = ...) -> None: ...
 
 class Run(_message.Message):
     __slots__ = ("call", "order", "code", "timeout_seconds")
