@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from localcluster.cluster import Cluster as LocalCluster
-from windlass import Resources, task, workflow
+from windlass import Resources, WorkflowExecutionPhase, task, workflow
 from windlass._app import App
 from windlass._artifacts import Artifact
 from windlass._exceptions import (
@@ -31,6 +31,7 @@ from windlass._exceptions import (
     TypeTransformerFailedError,
 )
 from windlass._launch_plan import LaunchPlan
+from windlass._notifications import Email
 from windlass._plan_options import Options
 from windlass._reference import reference_launch_plan, reference_task, reference_workflow
 from windlass._remote import objects
@@ -446,14 +447,15 @@ def test_what_one_run_cannot_have_of_its_own_is_refused_before_it_is_made(
             way(remote, fetched, Wish(cluster_pool=what))
         with pytest.raises(ValueError, match=rf"execution_cluster_label chooses among clusters.*context='{what}'"):
             way(remote, fetched, Wish(execution_cluster_label=what))
-    with pytest.raises(FlyteNotImplementedException, match=r"one run can't set raw_output_data_config: .*launch"):
-        way(remote, fetched, Wish(options=Options(raw_output_data_config="s3://b", max_parallelism=2)))
+    told = [Email([WorkflowExecutionPhase.FAILED], ["a@example.com"])]
+    with pytest.raises(FlyteNotImplementedException, match=r"one run can't set notifications: .*launch"):
+        way(remote, fetched, Wish(options=Options(notifications=told, max_parallelism=2)))
     assert runs() == before
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_one_run_has_of_its_own_stands_in_its_execution(remote: UnionRemote, fetched: Fetched, way: Way) -> None:
-    options = Options(max_parallelism=2, security_context="runner")
+    options = Options(max_parallelism=2, security_context="runner", raw_output_data_config="s3://bucket")
     wish = Wish(envs={"A": "b"}, interruptible=True, overwrite_cache=True, options=options)
     assert way(remote, fetched, wish).spec == {
         **target_of(way),
@@ -462,6 +464,7 @@ def test_what_one_run_has_of_its_own_stands_in_its_execution(remote: UnionRemote
         "overwriteCache": True,
         "maxParallelism": 2,
         "serviceAccountName": "runner",
+        "rawOutputPrefix": "s3://bucket",
     }
     if "launchPlan" not in target_of(way):
         assert "overwriteCache" not in way(remote, fetched, Wish(overwrite_cache=False)).spec

@@ -19,6 +19,18 @@ from localcluster import binaries
 from windlass_api import names
 from windlass_operator.cli import run as operator_run
 from windlass_operator.handlers import KINDS
+from windlass_operator.settings import StoreSettings
+
+STORE = StoreSettings(
+    prefix="s3://b/{namespace}",
+    endpoint="http://s3:9000",
+    region="eu",
+    path_style=True,
+    secret="keys",
+    env={"A": "b"},
+    volume={"persistentVolumeClaim": {"claimName": "x"}},
+    service_account="runner",
+)
 
 CHART = ROOT / "charts" / "windlass"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -216,6 +228,10 @@ class TestRendered:
             ("--set", "watchNamespaces={a,b}", "--set", "extraArgs={--verbose}", "--set", "maxParallelPods=1000000",
              "--set", "maxPods=2000000", "--set-json", 'namespaceWeights={"a": 2, "b": 0.5}',
              "--set", "interruptible.nodeSelector.pool=spot", "--set", "interruptible.tolerations[0].key=spot",
+             "--set", "store.prefix=s3://b/{namespace}", "--set", "store.endpoint=http://s3:9000",
+             "--set", "store.pathStyle=true", "--set", "store.secret=keys", "--set", "store.region=eu",
+             "--set", "store.volume.persistentVolumeClaim.claimName=x", "--set", "store.env.A=b",
+             "--set", "store.serviceAccountName=runner",
              "--set", "ttlAfterFinished=31536000", "--set-json", "leaseDuration=4.5"),
         ],
         ids=["default", "local", "everything"],
@@ -232,6 +248,7 @@ class TestRendered:
         assert dict(arguments.namespace_weight) == ({"a": 2.0, "b": 0.5} if changed else {})
         assert arguments.interruptible_node_selector == ({"pool": "spot"} if changed else {})
         assert list(arguments.interruptible_tolerations) == ([{"key": "spot"}] if changed else [])
+        assert operator_run.store_of(arguments) == (STORE if changed else StoreSettings())
         assert arguments.ttl_after_finished == (31_536_000 if changed else 0)
         assert arguments.lease_duration == (4.5 if changed else 6)
         assert (arguments.shards, arguments.max_depth, arguments.oom_factor, arguments.cache_ttl) == (16, 64, 2, 0)

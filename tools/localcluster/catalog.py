@@ -4,7 +4,7 @@
 
     localhost/windlass-base:python3      Debian, Python        (also localhost/python:3, the user's image)
     python:3                             the same with pip, in a cluster's registry, for images to be based on
-    localhost/windlass-runtime:dev       the SDK as it is mounted into pods, and nothing else
+    localhost/windlass-runtime:dev       the SDK as it is mounted into pods, and boto3 for images without it
     localhost/windlass-operator:dev      base + /app: dependencies + the operator's sources
                                               + /runtime: the SDK again, for clusters without image volumes
 
@@ -48,6 +48,8 @@ _OUR_OWN = ("windlass", "windlass-operator")
 
 MOUNT = "/var/run/windlass/runtime"  # where the operator mounts the runtime into pods
 NOBODY = "65532"
+S3_FOLDER = "windlass_s3"
+S3_SERVICES = ("s3", "sts", "sso", "sso-oidc")
 _PYTHON = ("LANG=C.UTF-8", "PYTHONUNBUFFERED=1")
 
 
@@ -78,7 +80,7 @@ def building_image() -> Image:
 
 def runtime_image() -> Image:
     """Files only, to be mounted: it has no program to run."""
-    return Image((RUNTIME,), (_sources_layer("mounted", "", (API_SOURCES, SDK_SOURCES)),))
+    return Image((RUNTIME,), (_s3_layer(""), _sources_layer("mounted", "", (API_SOURCES, SDK_SOURCES))))
 
 
 def operator_image() -> Image:
@@ -89,6 +91,7 @@ def operator_image() -> Image:
         rootfs.base_layer(),
         _dependencies_layer(),
         _sources_layer("app", "app", (API_SOURCES, OPERATOR_SOURCES)),
+        _s3_layer("runtime"),
         _sources_layer("runtime", "runtime", (API_SOURCES, SDK_SOURCES)),
     )
     configuration = Configuration(
@@ -130,6 +133,27 @@ def _dependencies_layer() -> Blob:
         rootfs.compile_sources(folder, "/app")
 
     return _layer(f"dependencies-{hashlib.sha256(recipe).hexdigest()[:16]}", "app", fill)
+
+
+def _s3_layer(place: str) -> Blob:
+    """boto3 for images that have none, in a folder of its own beside the runtime's packages. Of the services that
+    botocore knows, those that reading and writing takes.
+    """
+    project = tomllib.loads((SDK_PROJECT / "pyproject.toml").read_text())["project"]
+    requirements = project["optional-dependencies"]["s3"]
+    constraints = CONSTRAINTS.read_bytes() if CONSTRAINTS.exists() else b""
+    recipe = repr((requirements, constraints, rootfs.PYTHON, S3_FOLDER, S3_SERVICES)).encode()
+
+    def fill(folder: Path) -> None:
+        packages = folder / S3_FOLDER
+        _install(requirements, packages)
+        for service in (packages / "botocore" / "data").iterdir():
+            if service.is_dir() and service.name not in S3_SERVICES:
+                shutil.rmtree(service)
+        _make_readable(folder)
+        rootfs.compile_sources(folder, f"/{place}" if place else MOUNT)
+
+    return _layer(f"s3-{place or 'mounted'}-{hashlib.sha256(recipe).hexdigest()[:16]}", place, fill)
 
 
 def foreign_requirements(projects: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 
 class RuntimeDelivery(str, Enum):
@@ -20,6 +21,29 @@ class RuntimeDelivery(str, Enum):
 
     NONE = "none"
     """The task images bring Windlass themselves (``pip install windlass``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where what is too big to travel goes, and as whom pods come there. The operator itself never does."""
+
+    prefix: str = ""
+    """A URI such as ``s3://bucket/windlass/{namespace}`` or ``file:///var/run/windlass/store``. Empty: no store."""
+    endpoint: str = ""
+    """The URL of a store that speaks S3, where it is not Amazon's."""
+    region: str = ""
+    path_style: bool = False
+    """Whether buckets are named in the path of a URL rather than in its host."""
+    secret: str = ""
+    """The Secret, in the namespace of each run, that has the keys. Pods refer to it; nobody here reads it."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Further variables of pods."""
+    volume: Mapping[str, Any] = field(default_factory=dict)
+    """The source of a volume, as a pod's spec has it, that pods share: what ``file://`` writes to."""
+    mount: str = "/var/run/windlass/store"
+    """Where pods have it."""
+    service_account: str = ""
+    """The ServiceAccount of pods whose run says none: the one that a cloud's role is bound to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +95,8 @@ class Settings:
     """Seconds after which an Execution that has ended is deleted, unless it says so itself. 0 is never."""
     cache_ttl: float = 0.0
     """Seconds for which a cached result counts, unless its task says so itself. 0 is for ever."""
+    store: StoreSettings = field(default_factory=StoreSettings)
+    """Files, tables, decks and values that are too large for the API server."""
     max_pods: int = 0
     """How many pods of all Executions may be unfinished at a time. 0 is without limit."""
     max_pods_per_namespace: int = 0

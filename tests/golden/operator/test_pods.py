@@ -16,7 +16,7 @@ import yaml
 from windlass_operator.kinds import kind_of
 from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk
-from windlass_operator.settings import RuntimeDelivery, Settings
+from windlass_operator.settings import RuntimeDelivery, Settings, StoreSettings
 
 CASES = Path(__file__).parent / "pods"
 
@@ -33,6 +33,7 @@ def _ask(told: dict[str, Any]) -> PodAsk:
     settings = told.pop("settings", {})
     if "runtime_delivery" in settings:
         settings["runtime_delivery"] = RuntimeDelivery(settings["runtime_delivery"])
+    settings["store"] = StoreSettings(**settings.pop("store", {}))
     told["values"] = tuple(told.pop("values", ()))
     look = {field.name: told.pop(field.name) for field in fields(PodLook) if field.name in told}
     return PodAsk(look=PodLook(settings=replace(Settings(), **settings), **look), **told)

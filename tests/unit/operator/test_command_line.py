@@ -18,7 +18,7 @@ from windlass_api import names
 from windlass_operator.cli import main, run
 from windlass_operator.clients.cluster import Answer
 from windlass_operator.handlers import KINDS
-from windlass_operator.settings import RuntimeDelivery, Settings
+from windlass_operator.settings import RuntimeDelivery, Settings, StoreSettings
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,8 @@ from windlass_operator.settings import RuntimeDelivery, Settings
         (["run", "--namespace-weight", "team=0"], "'team=0' isn't NAMESPACE=WEIGHT"),
         (["run", "--interruptible-node-selector", "{"], "'{' is no JSON: "),
         (["run", "--interruptible-node-selector", '{"a": 1}'], "is no JSON object of texts"),
+        (["run", "--store-volume", "[]"], "'[]' is no JSON object"),
+        (["run", "--store-mount", "data"], "'data' is no absolute path"),
         (["run", "--interruptible-tolerations", "{}"], "'{}' is no JSON list of objects"),
         (["run", "--identity", "Me!"], "'Me!' can't be a part of a Lease's name"),
         (["run", "--listen", "8080"], "'8080' isn't HOST:PORT"),
@@ -158,6 +160,9 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
     flags += ["--oom-factor", "1.5", "--max-depth", "3", "--ttl-after-finished", "60", "--cache-ttl", "120"]
     flags += ["--interruptible-node-selector", '{"pool": "spot"}']
     flags += ["--interruptible-tolerations", '[{"key": "spot", "operator": "Exists"}]']
+    flags += ["--store-prefix", "file:///data/{namespace}", "--store-endpoint", "http://s3", "--store-region", "eu"]
+    flags += ["--store-path-style", "--store-secret", "keys", "--store-env", '{"A": "b"}', "--store-mount", "/data/"]
+    flags += ["--store-volume", '{"nfs": {"server": "s"}}', "--store-service-account", "runner"]
     flags += ["--shards", "4", "--lease-duration", "3", "--lease-namespace", "sys", "--identity", "op-1"]
     assert settings(*flags, version=version) == Settings(
         max_pods=9,
@@ -167,6 +172,17 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
         max_depth=3,
         ttl_after_finished=60.0,
         cache_ttl=120.0,
+        store=StoreSettings(
+            prefix="file:///data/{namespace}",
+            endpoint="http://s3",
+            region="eu",
+            path_style=True,
+            secret="keys",
+            env={"A": "b"},
+            volume={"nfs": {"server": "s"}},
+            mount="/data",
+            service_account="runner",
+        ),
         interruptible_node_selector={"pool": "spot"},
         interruptible_tolerations=({"key": "spot", "operator": "Exists"},),
         shards=4,
@@ -174,6 +190,11 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
         lease_namespace="sys",
         identity="op-1",
     )
+
+
+def test_a_store_that_pods_could_not_write_to_is_refused_at_the_start() -> None:
+    with pytest.raises(run.StartError, match="--store-prefix: 'file:///data' would be lost with each pod"):
+        settings("--store-prefix", "file:///data", version=of_version("1", "35"))
 
 
 def test_in_a_pod_it_shares_with_others_by_leases_unless_it_is_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:

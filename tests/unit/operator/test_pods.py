@@ -15,7 +15,15 @@ from tests.properties.api_strategies import json_values
 from windlass_api import names
 from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk, build
-from windlass_operator.settings import RuntimeDelivery, Settings
+from windlass_operator.manifests.store import KEYS, PREFIX
+from windlass_operator.settings import RuntimeDelivery, Settings, StoreSettings
+
+STORES = [
+    StoreSettings(),
+    StoreSettings(prefix="s3://b/{namespace}", endpoint="http://s3", secret="keys", env={"A": "b"}),
+    StoreSettings(prefix="file:///data", mount="/data", volume={"persistentVolumeClaim": {"claimName": "c"}}),
+]
+OF_THE_STORE = {PREFIX, "AWS_ENDPOINT_URL_S3", "A", *KEYS}
 
 identifiers = st.from_regex(r"[A-Z_]{1,6}", fullmatch=True)
 words = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -34,7 +42,7 @@ def asks(draw: st.DrawFn) -> PodAsk:
         namespace="ns",
         spec=spec,
         code=draw(st.none() | st.just("pinned-1")),
-        settings=Settings(runtime_delivery=draw(st.sampled_from(RuntimeDelivery))),
+        settings=Settings(runtime_delivery=draw(st.sampled_from(RuntimeDelivery)), store=draw(st.sampled_from(STORES))),
     )
     return PodAsk(
         look=look,
@@ -158,7 +166,8 @@ def test_the_authors_variables_arrive_but_the_task_itself_is_ours(ask: PodAsk) -
     assert len(set(given_names)) == len(given_names), "the API server warns of a name that stands twice"
     wanted = {"HOME": "/var/run/windlass/work", **ask.look.spec.get("env", {})}
     wanted.pop("WINDLASS_TASK", None)
-    assert {entry["name"]: entry["value"] for entry in env[:-1]} == wanted
+    of_the_store = OF_THE_STORE - wanted.keys() if ask.look.settings.store.prefix else set()
+    assert {entry["name"]: entry.get("value") for entry in env[:-1] if entry["name"] not in of_the_store} == wanted
 
 
 @settings(max_examples=60, deadline=None)
@@ -172,7 +181,7 @@ def test_every_mount_has_its_volume_and_every_volume_its_mount(ask: PodAsk) -> N
     assert len(set(volumes)) == len(volumes)
     assert len(set(paths)) == len(paths)
     writable = {mount["name"] for mount in pod["spec"]["containers"][0]["volumeMounts"] if not mount.get("readOnly")}
-    assert writable == {"work"}
+    assert writable == {"work", *(["store"] if ask.look.settings.store.volume else [])}
 
 
 @settings(max_examples=60, deadline=None)

@@ -20,11 +20,12 @@ from windlass_api.v1alpha1.meta import Model, Output, Parameter
 from windlass_api.v1alpha1.task import Python, TaskSpec
 from windlass_api.v1alpha1.workflow import Node, WorkflowInput, WorkflowOutput, WorkflowSpec
 from windlass_operator.core import unsupported
-from windlass_operator.core.admission import Admitted, NotYet, Refused, Verdict, admit
+from windlass_operator.core.admission import NO_STORE, Admitted, NotYet, Refused, Verdict, admit
 from windlass_operator.core.plan_definition import DEFINITIONS, plan_definition
 from windlass_operator.core.unsupported import ROWS, Row
 from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk, build
+from windlass_operator.settings import StoreSettings
 
 SECRETS = [{"group": "db", "key": "password"}]
 VALUES: dict[str, Any] = {
@@ -32,7 +33,6 @@ VALUES: dict[str, Any] = {
     "trigger": {"artifact": {"name": "data"}},
     "notifications": [{"phases": ["Failed"], "email": {"recipients": ["a@example.com"]}}],
     "concurrency": {"max": 1, "behavior": "Skip"},
-    "rawOutputPrefix": "s3://bucket/here",
     "container": {"command": ["true"]},
     "actor": {"name": "pool"},
     "artifact": {"name": "data"},
@@ -62,7 +62,11 @@ def put(spec: Body, field: str, value: Any) -> Body:
 
 
 def tried(
-    tasks: Mapping[str, Body] | None = None, spec: Body | None = None, plan: Body | None = None, **workflow: Any
+    tasks: Mapping[str, Body] | None = None,
+    spec: Body | None = None,
+    plan: Body | None = None,
+    store: StoreSettings = NO_STORE,
+    **workflow: Any,
 ) -> Verdict:
     """What becomes of an Execution of a workflow of one node, unless something else is asked for."""
     known = {
@@ -74,11 +78,10 @@ def tried(
     def find(kind: str, name: str, version: str | None) -> Body | None:
         return known.get(kind, {}).get(name) if version is None else None
 
-    return admit(spec or {"workflow": {"name": "wf"}}, find, lambda _: "d1")
+    return admit(spec or {"workflow": {"name": "wf"}}, find, lambda _: "d1", store)
 
 
 WAYS: dict[str, list[tuple[str, Callable[[Row, Any], Verdict]]]] = {
-    "run": [("LaunchPlan p: spec.{}", lambda row, value: tried(spec=BY_PLAN, plan={row.field: value}))],
     "task": [
         ("Workflow wf: Task t: spec.{}", lambda row, value: tried({"t": put(DOUBLE, row.field, value)})),
         (
@@ -221,12 +224,12 @@ def test_a_launch_plan_that_is_run_by_hand_is_ready_and_its_versions_are_kept() 
 ACTED_ON: dict[type[Model], set[str]] = {
     ExecutionSpec: {
         *("workflow", "task", "launchPlan", "inputs", "cancel", "suspend", "resumeFrom", "ttlAfterFinished"),
-        *("maxParallelism", "overwriteCache", "serviceAccountName", "overrides"),
+        *("maxParallelism", "overwriteCache", "serviceAccountName", "rawOutputPrefix", "overrides"),
     },
     LaunchPlanSpec: {
         *("workflow", "version", "description", "defaultInputs", "fixedInputs", "suspend", "labels", "annotations"),
         *("maxParallelism", "serviceAccountName", "overwriteCache", "ttlAfterFinished"),
-        *("successfulRunsHistoryLimit", "failedRunsHistoryLimit"),
+        *("rawOutputPrefix", "successfulRunsHistoryLimit", "failedRunsHistoryLimit"),
     },
     WorkflowSpec: {
         *("version", "description", "inputs", "outputs", "nodes", "defaults", "failurePolicy", "onFailure"),
@@ -263,7 +266,7 @@ def test_every_field_is_acted_on_or_refused(model: type[Model]) -> None:
     where, prefix = PLACES[model]
     fields = {info.alias or name for name, info in model.model_fields.items()}
     fields -= set(OVERRIDE_FIELDS) - ACTED_ON[model]
-    refused = {row.field for row in ROWS if row.where == where or (where, row.where) == ("plan", "run")}
+    refused = {row.field for row in ROWS if row.where == where}
     assert ACTED_ON[model] <= fields
     assert {f"{prefix}{field}" for field in fields - ACTED_ON[model]} <= refused
     assert not {f"{prefix}{field}" for field in ACTED_ON[model]} & refused
@@ -313,3 +316,32 @@ def test_the_values_of_these_tests_are_ones_that_the_contract_has() -> None:
             manifest = {"apiVersion": API_VERSION, "kind": "Task", "metadata": {"name": "t"}, "spec": spec}
             assert validate_manifests([manifest]) == []
     assert unsupported.in_task({"python": {"entrypoint": "m:f"}}) == []
+
+
+STORE = StoreSettings(prefix="file:///data/{namespace}", volume={"emptyDir": {}}, mount="/data")
+UNREACHABLE = [
+    ("bucket/x", StoreSettings(), "no URI"),
+    ("s3://bucket/{team}", StoreSettings(), "placeholder that is not known"),
+    ("file:///data/x", StoreSettings(), "would be lost with each pod"),
+    ("file:///database", STORE, "not on the volume"),
+    ("file:///data/../etc", STORE, "not on the volume"),
+]
+
+
+@pytest.mark.parametrize(("prefix", "store", "why"), UNREACHABLE)
+@pytest.mark.parametrize("of", ["run", "plan"])
+def test_a_run_whose_data_would_go_where_pods_cannot_write_is_refused(
+    prefix: str, store: StoreSettings, why: str, of: str
+) -> None:
+    by_hand: Body = {"workflow": {"name": "wf"}, "rawOutputPrefix": prefix}
+    by_plan: Body = {"rawOutputPrefix": prefix}
+    verdict = tried(spec=by_hand, store=store) if of == "run" else tried(None, BY_PLAN, by_plan, store)
+    assert isinstance(verdict, Refused)
+    assert verdict.reason == "InvalidStore"
+    assert verdict.message.startswith("rawOutputPrefix: ")
+    assert why in verdict.message
+
+
+@pytest.mark.parametrize("prefix", ["s3://other/{namespace}/x", "gs://b", "file:///data", "file:///data/{project}/x"])
+def test_a_run_may_say_where_its_data_goes(prefix: str) -> None:
+    assert isinstance(tried(spec={"workflow": {"name": "wf"}, "rawOutputPrefix": prefix}, store=STORE), Admitted)

@@ -148,12 +148,10 @@ def refused(**wishes: Any) -> str:
 def test_settings_that_an_execution_has_no_field_for_are_refused_by_their_names() -> None:
     told = [Email([windlass.WorkflowExecutionPhase.FAILED], ["a@example.com"])]
     assert "one run can't set notifications: " in refused(options=Options(notifications=told))
-    prefix = Options(raw_output_data_config="s3://bucket/folder")
-    assert "one run can't set raw_output_data_config: " in refused(options=prefix)
 
 
 def test_settings_of_one_run_stand_in_its_execution() -> None:
-    options = Options(security_context="me", max_parallelism=3)
+    options = Options(security_context="me", max_parallelism=3, raw_output_data_config="s3://bucket/folder")
     run = RunSettings(envs={"A": "b"}, interruptible=False, overwrite_cache=True, options=options)
     found = executing.execution({"task": {"name": "t"}}, "t", {}, run)
     executing.refuse_unsayable(found)
@@ -163,6 +161,7 @@ def test_settings_of_one_run_stand_in_its_execution() -> None:
         "overwriteCache": True,
         "maxParallelism": 3,
         "serviceAccountName": "me",
+        "rawOutputPrefix": "s3://bucket/folder",
     }
     Execution.model_validate({**found, "metadata": {"name": "t-1"}})
 

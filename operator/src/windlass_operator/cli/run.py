@@ -24,10 +24,11 @@ from windlass_operator.clients.cluster import Cluster, KubernetesCluster
 from windlass_operator.clients.watch import Watch
 from windlass_operator.core.sharding import Terms
 from windlass_operator.handlers import KINDS, build_registry, build_settings
+from windlass_operator.manifests.store import problem_of
 from windlass_operator.reconcile.eventing import EventPoster
 from windlass_operator.reconcile.loop import WORKERS, Reconciler
 from windlass_operator.reconcile.shards import EVERYTHING, ClusterLeases, Handover, ShardKeeper
-from windlass_operator.settings import RuntimeDelivery, Settings
+from windlass_operator.settings import RuntimeDelivery, Settings, StoreSettings
 from windlass_operator.telemetry import Telemetry
 from windlass_operator.telemetry.logs import configure
 from windlass_operator.telemetry.server import serve
@@ -124,6 +125,7 @@ def register(commands: Any) -> None:
         help="unfinished pods of one Execution at a time (default: %(default)s)",
     )
     _register_limits(parser, defaults)
+    _register_store(parser, defaults.store)
     _register_sharing(parser, defaults)
     parser.add_argument("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="log every transition")
@@ -195,6 +197,52 @@ def _register_limits(parser: argparse.ArgumentParser, defaults: Settings) -> Non
         default=defaults.cache_ttl,
         metavar="SECONDS",
         help="how long cached results count, unless their task says so; 0: for ever (default: %(default)s)",
+    )
+
+
+def _register_store(parser: argparse.ArgumentParser, defaults: StoreSettings) -> None:
+    """Where pods put what is too big to travel."""
+    parser.add_argument(
+        "--store-prefix",
+        default=defaults.prefix,
+        metavar="URI",
+        help="where data goes, such as s3://bucket/windlass/{namespace} (default: there is no store)",
+    )
+    parser.add_argument(
+        "--store-endpoint", default=defaults.endpoint, metavar="URL", help="the store's URL (default: Amazon's)"
+    )
+    parser.add_argument("--store-region", default=defaults.region, metavar="NAME", help="the store's region")
+    parser.add_argument(
+        "--store-path-style", action="store_true", help="name buckets in the path of a URL rather than in its host"
+    )
+    parser.add_argument(
+        "--store-secret",
+        default=defaults.secret,
+        metavar="NAME",
+        help="the Secret, in each namespace with runs, that has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )
+    parser.add_argument(
+        "--store-env", type=_labels, default=defaults.env, metavar="JSON", help="further variables of pods"
+    )
+    parser.add_argument(
+        "--store-volume",
+        type=_object,
+        default=defaults.volume,
+        metavar="JSON",
+        help='the volume that pods share, such as {"persistentVolumeClaim": {"claimName": "store"}}',
+    )
+    parser.add_argument(
+        "--store-mount",
+        type=_path,
+        default=defaults.mount,
+        metavar="PATH",
+        help="where pods have it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--store-service-account",
+        default=defaults.service_account,
+        metavar="NAME",
+        help="the ServiceAccount of pods whose run says none",
     )
 
 
@@ -284,6 +332,19 @@ def _labels(text: str) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise argparse.ArgumentTypeError(f"{text!r} is no JSON object of texts")
     return found
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = _json(text)
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object")
+    return found
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or text.rstrip("/") == "":
+        raise argparse.ArgumentTypeError(f"{text!r} is no absolute path of a folder, such as /var/run/windlass/store")
+    return text.rstrip("/")
 
 
 def _tolerations(text: str) -> tuple[dict[str, Any], ...]:
@@ -464,6 +525,7 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         max_depth=arguments.max_depth,
         ttl_after_finished=arguments.ttl_after_finished,
         cache_ttl=arguments.cache_ttl,
+        store=store_of(arguments),
         max_pods=arguments.max_pods,
         max_pods_per_namespace=arguments.max_pods_per_namespace,
         namespace_weights=dict(arguments.namespace_weight),
@@ -472,6 +534,29 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         lease_namespace=leases,
         identity=(arguments.identity or _made_up_identity()) if leases else "",
     )
+
+
+def store_of(arguments: argparse.Namespace) -> StoreSettings:
+    """Where pods put data.
+
+    Raises:
+        StartError: they could not.
+    """
+    found = StoreSettings(
+        prefix=arguments.store_prefix,
+        endpoint=arguments.store_endpoint,
+        region=arguments.store_region,
+        path_style=arguments.store_path_style,
+        secret=arguments.store_secret,
+        env=arguments.store_env,
+        volume=arguments.store_volume,
+        mount=arguments.store_mount,
+        service_account=arguments.store_service_account,
+    )
+    problem = problem_of(found.prefix, found) if found.prefix else ""
+    if problem:
+        raise StartError(f"--store-prefix: {problem}")
+    return found
 
 
 async def _check_readable(cluster: KubernetesCluster, namespace: str, plural: str) -> None:

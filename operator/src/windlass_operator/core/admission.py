@@ -24,6 +24,10 @@ from windlass_operator.core.closure import (
     load,
     workflow_of_task,
 )
+from windlass_operator.manifests.store import problem_of
+from windlass_operator.settings import StoreSettings
+
+NO_STORE = StoreSettings()
 
 MISSING = frozenset(NOT_FOUND.values())
 """Reasons that heal by themselves once an object arrives."""
@@ -67,11 +71,13 @@ class _Target:
     """What a launch plan says about its runs."""
 
 
-OF_RUNS = ("maxParallelism", "overwriteCache", "serviceAccountName", "ttlAfterFinished")
+OF_RUNS = ("maxParallelism", "overwriteCache", "rawOutputPrefix", "serviceAccountName", "ttlAfterFinished")
 """Fields of a launch plan that its runs go by, unless they say so themselves."""
 
 
-def admit(spec: Mapping[str, Any], find: Find, find_code: FindCode) -> Verdict:  # noqa: PLR0911  one per verdict
+def admit(  # noqa: PLR0911  one per verdict
+    spec: Mapping[str, Any], find: Find, find_code: FindCode, store: StoreSettings = NO_STORE
+) -> Verdict:
     """Resolve what the Execution runs, validate it, check the given inputs, and compile the closure."""
     found = _target(spec, find)
     if not isinstance(found, _Target):
@@ -86,6 +92,10 @@ def admit(spec: Mapping[str, Any], find: Find, find_code: FindCode) -> Verdict: 
     _, wrong = validation.complete_inputs(found.interface, spec.get("inputs") or {})
     if wrong:
         return Refused("InvalidInputs", _sentence(wrong))
+    prefix = spec.get("rawOutputPrefix") or found.plan.get("rawOutputPrefix")
+    unreachable = problem_of(prefix, store) if prefix else ""
+    if unreachable:
+        return Refused("InvalidStore", f"rawOutputPrefix: {unreachable}")
     try:
         return Admitted(load(compile_closure(workflow, find, find_code, found.plan)))
     except MissingCodeError as missing_code:
@@ -139,7 +149,7 @@ def _target(spec: Mapping[str, Any], find: Find) -> _Target | NotYet | Refused:
     if definition is None:
         described = _described(kind, name, version)
         return NotYet(NOT_FOUND[kind], f"spec.{field_name}: there is no {described} in this namespace (yet)")
-    asked = unsupported.in_runs_of(definition) if kind == "LaunchPlan" else _asked_in_vain(kind, definition, find)
+    asked = [] if kind == "LaunchPlan" else _asked_in_vain(kind, definition, find)
     if asked:
         return Refused(unsupported.REASON, f"{kind} {name}: {_sentence(asked)}")
     if kind == "Task":

@@ -112,6 +112,7 @@ def _pod_ask(work: Work, target: Target, state: NodeState, inputs: NodeInputs) -
         task=target.node.target,
         inputs=inputs.document,
         values=tuple(inputs.large),
+        raw_output_prefix=observed.setting("rawOutputPrefix") or "",
         closure=observed.closure.hash,
     )
 
@@ -158,6 +159,9 @@ def _child(work: Work, target: Target, state: NodeState, spec: Mapping[str, Any]
     handed = {
         field: observed.spec[field] for field in ("overwriteCache", "suspend", "overrides") if observed.spec.get(field)
     }
+    prefix = observed.setting("rawOutputPrefix")
+    if prefix and not target.spec.get("rawOutputPrefix"):  # a plan may want its own
+        handed["rawOutputPrefix"] = prefix
     manifest = child_execution(
         name=name,
         namespace=observed.namespace,

@@ -23,8 +23,8 @@ class Row(NamedTuple):
 
     where: str
     """What has the field: ``task``, ``parameter`` (an input or output of a definition), ``overrides`` (those of a task,
-    of a node, of an Execution, or a workflow's defaults), ``plan`` (a LaunchPlan; runs by hand go without) or ``run``
-    (a LaunchPlan, of its runs); or ``kind``, where the field is a kind of its own."""
+    of a node, of an Execution, or a workflow's defaults) or ``plan`` (a LaunchPlan; runs by hand go without); or
+    ``kind``, where the field is a kind of its own."""
     field: str
     instead: str
     """What to do today."""
@@ -40,7 +40,6 @@ ROWS: tuple[Row, ...] = (
     Row("plan", "trigger", "start its runs by hand"),
     Row("plan", "notifications", "watch its Executions", ([],)),
     Row("plan", "concurrency", "start its runs one after the other"),
-    Row("run", "rawOutputPrefix", "leave it out; there is no store yet"),
     Row("task", "container", "run a Python function in that image"),
     Row("task", "actor", "leave it out; the task then runs in a pod of its own"),
     Row("parameter", "artifact", "pass the value as an input"),
@@ -61,18 +60,13 @@ def in_definition(kind: str, spec: Spec, find_task: FindTask) -> list[Finding]:
     if row is not None:
         return [finding("", row.instead)]
     if kind == "LaunchPlan":
-        return [*_asked("plan", spec, "spec"), *_asked("run", spec, "spec")]
+        return list(_asked("plan", spec, "spec"))
     return in_task(spec) if kind == "Task" else in_workflow(spec, find_task)
 
 
 def in_execution(spec: Spec) -> list[Finding]:
     """What an Execution itself asks for in vain."""
     return list(_asked("overrides", spec.get("overrides") or {}, "spec.overrides"))
-
-
-def in_runs_of(plan: Spec) -> list[Finding]:
-    """What a LaunchPlan asks for in vain of each of its runs, those by hand included."""
-    return list(_asked("run", plan, "spec"))
 
 
 def in_task(spec: Spec, owner: str = "") -> list[Finding]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from windlass_operator.manifests.memory import grown
 from windlass_operator.manifests.objects import Manifest
+from windlass_operator.manifests.store import add_access
 from windlass_operator.settings import RuntimeDelivery, Settings
 
 WORK = "/var/run/windlass/work"
@@ -162,6 +163,11 @@ def code(pod: Manifest, container: Manifest, look: PodLook) -> None:
         mount(pod, container, "code", CODE, {"configMap": {"name": look.code}})
 
 
+def store(pod: Manifest, container: Manifest, look: PodLook) -> None:
+    """What it needs to get at the store."""
+    add_access(pod, container, look.settings.store)
+
+
 def security(pod: Manifest, container: Manifest, look: PodLook) -> None:
     """The restricted Pod Security Standard, and no service-account token."""
     pod["spec"]["securityContext"] = {
@@ -193,6 +199,7 @@ STEPS: tuple[Step, ...] = (
     runtime,
     code,
     security,
+    store,
     lifecycle,
 )
 

@@ -21,6 +21,7 @@ from windlass_operator.manifests.objects import (
     place_annotations,
     place_labels,
 )
+from windlass_operator.manifests.store import PREFIX, Run, add_variables, run_folder
 
 VALUES = "/var/run/windlass/values"
 TASK = "WINDLASS_TASK"
@@ -41,6 +42,8 @@ class PodAsk:
     """Of a map, which element it runs."""
     values: tuple[str, ...] = ()
     """The hashes of the large values that the inputs refer to."""
+    raw_output_prefix: str = ""
+    """Where the run says that its data goes."""
     closure: str = ""
     """What the Execution is pinned to."""
 
@@ -102,4 +105,12 @@ def large_values(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
         mount(pod, container, f"value-{digest}", f"{VALUES}/{digest}", source)
 
 
-STEPS = (identity, order, large_values)
+def store(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
+    """Where its data goes."""
+    look = ask.look
+    folder = run_folder(look.settings.store, Run(look.namespace, ask.execution, ask.uid, ask.raw_output_prefix))
+    if folder:
+        add_variables(container, {PREFIX: folder})
+
+
+STEPS = (identity, order, large_values, store)

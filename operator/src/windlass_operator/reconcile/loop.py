@@ -277,7 +277,7 @@ class Reconciler:
             return None
         verdict = await self._definitions.resolving(
             namespace,
-            lambda lookup: admit(tracked.spec, lookup.find, lookup.code),
+            lambda lookup: admit(tracked.spec, lookup.find, lookup.code, self._settings.store),
         )
         if pinned and not (isinstance(verdict, Admitted) and verdict.closure.hash == pinned):
             await self._give_up(namespace, name, tracked, pinned)

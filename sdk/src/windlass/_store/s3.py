@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -33,6 +34,10 @@ _PART = 8 << 20  # bytes of one part of a streamed upload; S3 wants at least 5 M
 _MOST_PARTS = 10_000
 _GONE = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
 _REFUSED = ("401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken")
+PACKAGES = "windlass_s3"
+"""The folder, beside the packages of a mounted runtime, that has boto3."""
+_STYLE = "WINDLASS_S3_PATH_STYLE"
+_CONNECT, _READ = 10, 60  # seconds without an answer after which a try has failed
 _clients: dict[tuple[int, bool, tuple[str | None, ...]], Any] = {}
 _lock = threading.Lock()
 
@@ -264,7 +269,7 @@ def _code(error: Any) -> str:
 def _client(*, signed: bool) -> Any:
     """A client for what the environment says, one per process and setting: they are slow to make and safe to share."""
     names = ("FLYTE_AWS_ENDPOINT", "FLYTE_AWS_ACCESS_KEY_ID", "FLYTE_AWS_SECRET_ACCESS_KEY")
-    boto = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_REGION")
+    boto = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_REGION", _STYLE)
     setting = tuple(os.environ.get(name) for name in (*names, *boto))
     key = (os.getpid(), signed, setting)
     with _lock:
@@ -274,21 +279,22 @@ def _client(*, signed: bool) -> Any:
 
 
 def _new_client(endpoint: str | None, access_key: str | None, secret_key: str | None, *, signed: bool) -> Any:
-    try:
-        import boto3  # noqa: PLC0415  an extra of the SDK, needed by s3:// alone
-        from botocore import UNSIGNED  # noqa: PLC0415  as above
-        from botocore.config import Config  # noqa: PLC0415  as above
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'reading and writing s3:// needs boto3, which is not installed: pip install "windlass[s3]"', name=error.name
-        ) from error
+    _find_boto3()
+    import boto3  # noqa: PLC0415  an extra of the SDK, needed by s3:// alone
+    from botocore import UNSIGNED  # noqa: PLC0415  as above
+    from botocore.config import Config  # noqa: PLC0415  as above
+
     settings: dict[str, Any] = {
+        "connect_timeout": _CONNECT,
+        "read_timeout": _READ,
         "retries": {"mode": "standard", "max_attempts": 5},
         "max_pool_connections": 32,
         # A checksum of each upload is asked for only where the API demands one: older stores do not know newer ones.
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
     }
+    if os.environ.get(_STYLE, "").lower() in ("1", "true"):
+        settings["s3"] = {"addressing_style": "path"}
     if not signed:
         settings["signature_version"] = UNSIGNED
     region = None if os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") else "us-east-1"
@@ -301,3 +307,18 @@ def _new_client(endpoint: str | None, access_key: str | None, secret_key: str | 
         region_name=session.region_name or region,
         config=Config(**settings),
     )
+
+
+def _find_boto3() -> None:
+    """The image's own boto3; where it has none, the one beside the runtime that is mounted into pods."""
+    try:
+        __import__("boto3")
+    except ModuleNotFoundError as error:
+        beside = os.path.join(os.path.dirname(__file__), "..", "..", PACKAGES)  # noqa: PTH118, PTH120  as above
+        if not os.path.isdir(beside):  # noqa: PTH112  as above
+            raise ModuleNotFoundError(
+                'reading and writing s3:// needs boto3, which is not installed: pip install "windlass[s3]"',
+                name=error.name,
+            ) from error
+        if beside not in sys.path:
+            sys.path.append(beside)  # behind everything of the image's: no package of the user's changes by it

@@ -53,6 +53,7 @@ FIXED = (
     "maxParallelism",
     "overwriteCache",
     "serviceAccountName",
+    "rawOutputPrefix",
     "overrides",
 )
 """What stays as it was when the run was made."""
@@ -102,6 +103,11 @@ class ExecutionSpec(Model):
         None, description="Whether it computes everything anew and replaces what is cached."
     )
     service_account_name: ObjectName | None = Field(None, description="The ServiceAccount of its pods.")
+    raw_output_prefix: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+        None,
+        description="Where its files, tables and large values go: a URI such as s3://bucket/folder; {namespace}, "
+        "{project} and {domain} are filled in. Without it, the plan's, else the operator's.",
+    )
     overrides: Overrides | None = Field(
         None, description="What runs differently in this run than Tasks, nodes and the plan say."
     )
