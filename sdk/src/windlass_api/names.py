@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 GROUP = "windlass.dev"
@@ -41,10 +42,13 @@ LABEL_PLAN = f"{GROUP}/launchplan"  # on an Execution: the LaunchPlan that it is
 LABEL_TASK = f"{GROUP}/cached-task"  # on a CacheEntry: the Task whose result it is
 LABEL_VERSION = f"{GROUP}/version"
 LABEL_DEFINITION = f"{GROUP}/definition"  # on a ControllerRevision: the Task or Workflow whose spec it keeps
+LABEL_POOL = f"{GROUP}/pool"  # on a worker's pod: the ActorEnvironment
+LABEL_POOL_REVISION = f"{GROUP}/pool-revision"  # on a worker's pod: which workers are alike, see worker_name
 LABEL_ROLE = f"{GROUP}/role"  # on other objects of the operator's: what they are for, e.g. `closure`
 ANNOTATION_TASK = f"{GROUP}/task"  # on a pod: the Task's name, which may be longer than a label's value
 ANNOTATION_NODE = f"{GROUP}/node-path"  # on a child: the node's whole id, where the label has a hash in its place
 ANNOTATION_CLOSURE = f"{GROUP}/closure"  # on a child: what its Execution was pinned to when it was started
+ANNOTATION_AUTHORITY = f"{GROUP}/authority"  # on a worker's pod: a hash of the certificate authority that it trusts
 ANNOTATION_DEPTH = f"{GROUP}/depth"  # on an Execution: how many Executions it is below the one that a person started
 
 FIELD_MANAGER = "windlass-operator"
@@ -158,6 +162,22 @@ def cache_name(digest: str) -> str:
 def dynamic_version(hash: str) -> str:  # noqa: A002  the word the callers use
     """The version under which a workflow that a dynamic task made is kept."""
     return f"dyn-{hash}"
+
+
+def pool_revision(spec: Mapping[str, Any]) -> str:
+    """What tells pools of one ActorEnvironment apart: a hash of what its workers are like. How many there are is not
+    part of it, so scaling makes no new pool.
+    """
+    return content_hash({field: value for field, value in spec.items() if field not in ("replicas", "description")})
+
+
+def worker_name(environment: str, revision: str, index: int) -> str:
+    """The pod of a worker: ``models-0123456789-0``. Hashed where that would be too long, or no DNS label."""
+    tail = f"-{revision[:10]}-{index}"
+    if len(environment) + len(tail) <= MAX_LABEL and _DNS_LABEL.match(environment):
+        return environment + tail
+    tail = f"-{content_hash([environment, revision])[:10]}-{index}"
+    return _cut(environment.replace(".", "-"), MAX_LABEL - len(tail)) + tail
 
 
 def revision_name(kind: str, name: str, hash: str) -> str:  # noqa: A002  the word the callers use

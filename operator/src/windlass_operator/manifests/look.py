@@ -33,7 +33,7 @@ for name in os.listdir("/runtime"):
 NOBODY = 65532
 """The uid and gid that images without a user of their own run as: no account of the node has it."""
 
-RESERVED = frozenset({"WINDLASS_TASK"})
+RESERVED = frozenset({"WINDLASS_TASK", "WINDLASS_WORKER", "WINDLASS_POD", "WINDLASS_POD_UID"})
 """Variables that say what the pod has to do. No layer can set them."""
 
 

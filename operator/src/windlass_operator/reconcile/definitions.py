@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from windlass_api import names
 from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, Cluster
-from windlass_operator.core.plan_definition import REVISION_HISTORY, plan_definition
+from windlass_operator.core.plan_definition import REVISION_HISTORY, DefinitionPlan, plan_definition
 from windlass_operator.core.status import patch, unchanged
 from windlass_operator.manifests.execution import definition_label
 from windlass_operator.manifests.objects import Manifest, code_digest
@@ -87,7 +87,7 @@ class Definitions:
         body = self._store.definition(kind, namespace, name)
         if body is None or body["metadata"].get("deletionTimestamp"):
             return
-        plan = await self.resolving(namespace, lambda lookup: plan_definition(kind, body, lookup.find, clock.now()))
+        plan = await self.judge(kind, namespace, body)
         old = body.get("status") or {}
         if plan.revision is not None and old.get("revision") != plan.status["revision"]:
             await self._write_revision(namespace, kind, name, plan.revision)
@@ -98,6 +98,14 @@ class Definitions:
             answer = await self._cluster.request("PATCH", path, [*guards, *operations], content_type=JSON_PATCH)
             if answer.status not in (200, 404, 422):
                 raise NotReachableError(answer.message)
+
+    async def judge(self, kind: str, namespace: str, body: Mapping[str, Any]) -> DefinitionPlan:
+        """What the rules say about a definition.
+
+        Raises:
+            NotReachableError: something it refers to could not be fetched.
+        """
+        return await self.resolving(namespace, lambda lookup: plan_definition(kind, body, lookup.find, clock.now()))
 
     async def resolving(self, namespace: str, decide: Callable[[Lookup], T]) -> T:
         """Run a pure decision that looks things up. What it asked for in vain is fetched; then it is run again.

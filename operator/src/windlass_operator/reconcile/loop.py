@@ -45,6 +45,7 @@ from windlass_operator.reconcile.capacity import Capacity
 from windlass_operator.reconcile.closures import ClosureKeeper
 from windlass_operator.reconcile.definitions import Definitions, NotReachableError
 from windlass_operator.reconcile.lookups import Lookups
+from windlass_operator.reconcile.pools import Pools
 from windlass_operator.reconcile.queue import WakeQueue
 from windlass_operator.reconcile.shards import EVERYTHING, Ownership, ShardLostError
 from windlass_operator.reconcile.store import Key, Raw, Store, Tracked
@@ -63,6 +64,9 @@ ROUNDS = 12
 """Plans per pass. More than one is needed where something was looked up, or refused, which has consequences at once.
 What is not done then is done in the next pass.
 """
+
+POOL = "ActorEnvironment"
+"""The kind of which each replica does its part: it starts the workers that its own calls need."""
 
 CALLS_OFF = (DeletePod, TellExecution)
 """Actions that stop what runs."""
@@ -85,6 +89,14 @@ class Reconciler:
         lookups = Lookups(cluster, self.store, self._closures, self.cache)
         self._applier = Applier(cluster, self.store, lookups, self.news)
         self._definitions = Definitions(cluster, self.store)
+        self.pools = Pools(
+            cluster,
+            self.store,
+            self._definitions,
+            settings,
+            lambda namespace, name, delay: self.queue.wake_after(("ActorEnvironment", namespace, name), delay),
+            shards.owns,
+        )
         self._failures: dict[Key, int] = {}
         self._starts, self._owns = shards.starts, shards.owns
 
@@ -93,6 +105,8 @@ class Reconciler:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         if change == "DELETED":
             self.store.forget_definition(kind, body)
+            if kind == POOL:
+                self.queue.wake((kind, namespace, name))
         else:
             self.store.remember_definition(kind, body)
             self.queue.wake((kind, namespace, name))
@@ -178,12 +192,14 @@ class Reconciler:
 
     async def _handle(self, key: Key) -> None:
         kind, namespace, name = key
-        if not self._starts(namespace, name):
+        if kind != POOL and not self._starts(namespace, name):
             self.queue.forget(key)
             return
         with self._telemetry.timed_pass(kind):
             if kind == "Execution":
                 await self._execution(namespace, name)
+            elif kind == POOL:
+                await self.pools.reconcile(namespace, name)
             else:
                 await self._definitions.reconcile(kind, namespace, name)
             if kind == "LaunchPlan":

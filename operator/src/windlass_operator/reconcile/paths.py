@@ -39,6 +39,21 @@ def events(namespace: str) -> str:
     return _core(namespace, "events", "")
 
 
+def secrets(namespace: str) -> str:
+    """The Secrets of a namespace, to create one."""
+    return _core(namespace, "secrets", "")
+
+
+def service(namespace: str, name: str) -> str:
+    """A Service."""
+    return _core(namespace, "services", name)
+
+
+def endpoint_slices(namespace: str) -> str:
+    """Who is behind the Services of a namespace."""
+    return f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+
+
 def revisions(namespace: str, name: str = "") -> str:
     """The ControllerRevisions of a namespace, or one of them."""
     return f"/apis/apps/v1/namespaces/{namespace}/controllerrevisions" + (f"/{quote(name)}" if name else "")

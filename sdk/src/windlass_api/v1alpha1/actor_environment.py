@@ -35,6 +35,17 @@ class ActorEnvironmentSpec(PodSettings):
     )
 
 
+class ActorEnvironmentStatus(PoolStatus):
+    """How many workers there are, and what they do. Counts of calls lag behind by some seconds."""
+
+    busy_replicas: Count | None = Field(None, description="Workers that run a call.")
+    queued_calls: Count | None = Field(
+        None,
+        description="Calls that wait for a worker. With several replicas of the operator, those of the replica that "
+        "writes this; the metric windlass_actor_calls_waiting has them all.",
+    )
+
+
 class ActorEnvironment(KindModel):
     """A pool of warm workers, in which small tasks start at once."""
 
@@ -44,6 +55,8 @@ class ActorEnvironment(KindModel):
         READY,
         Column("Replicas", ".status.replicas", "integer", description="Workers that there are."),
         Column("Wanted", ".spec.replicas", "integer", description="Workers at most."),
+        Column("Busy", ".status.busyReplicas", "integer", description="Workers that run a call."),
+        Column("Queued", ".status.queuedCalls", "integer", description="Calls that wait for a worker."),
         VERSION_COLUMN,
         AGE,
         WHY_NOT,
@@ -53,4 +66,4 @@ class ActorEnvironment(KindModel):
     kind: Literal["ActorEnvironment"] = Field(description="ActorEnvironment")
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: ActorEnvironmentSpec = Field(description="How many workers, and what they are like.")
-    status: PoolStatus | None = Field(None, description="Written by the operator.")
+    status: ActorEnvironmentStatus | None = Field(None, description="Written by the operator.")
