@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 
 from windlass import _container_io as io, _types
 from windlass._bindings import kind_of
+from windlass_api import templates
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 INTS = st.integers(-(2**63), 2**63 - 1)
@@ -55,7 +56,7 @@ def test_a_duration_as_python_prints_it_is_read_back(duration: datetime.timedelt
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_text_of_a_float_reads_back_as_it_and_has_no_exponent_up_to_21_digits(value: float) -> None:
-    text = io.text_of(value, kind_of(float).type)
+    text = templates.text_of(value, kind_of(float).type)
     assert float(text) == value
     assert not ("e+" in text and abs(value) < 1e21)
     assert len(text.lstrip("-")) <= max(len(repr(abs(value))), 21)
@@ -65,7 +66,7 @@ def test_the_text_of_a_float_reads_back_as_it_and_has_no_exponent_up_to_21_digit
 def test_a_text_without_templates_is_left_alone_and_a_template_is_replaced_once(
     texts: dict[str, str], around: str
 ) -> None:
-    if not list(io.template_words(around)):
-        assert io.substituted(around, texts) == around
+    if not list(templates.template_words(around)):
+        assert templates.substituted(around, texts) == around
     for name, text in texts.items():
-        assert io.substituted(f"<{{{{.inputs.{name}}}}}>", texts) == f"<{text}>"
+        assert templates.substituted(f"<{{{{.inputs.{name}}}}}>", texts) == f"<{text}>"

@@ -1,7 +1,7 @@
-"""How values get into a container of any language, and out of it: as texts in its command, and as files.
+"""How values get into a container of any language, and out of it, as files. (As texts in its command, they are
+`windlass_api.templates`'.)
 
-    inputs ── text_of ──► {{.inputs.x}} in the command           3 → "3", true, [1,2], {"a":1}, a file's address
-           └─ write_inputs ──► <input folder>/x                  the same text; files and folders themselves
+    inputs  ── write_inputs ──► <input folder>/x                 its text; files and folders themselves
     outputs ◄── read_outputs ── <output folder>/y                the text, read by the output's type; files are stored
                               └ <output folder>/error            the container's own words for why it failed
 
@@ -19,7 +19,7 @@
 | file, directory, dataframe | its address | the file or folder itself |
 
 Values are the contract's JSON, and types are its expressions: nothing here knows Python annotations, tasks or engines,
-so that a pod moves data by the same code.
+so that the helpers of a container's pod (`windlass.runtime.carrier`) move data by the same code.
 """
 
 from __future__ import annotations
@@ -28,90 +28,23 @@ import base64
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from windlass import _store
 from windlass._exceptions import FlyteAssertion, FlyteUserRuntimeException
+from windlass_api.templates import ERROR_FILE, concrete, text_of
 from windlass_api.types import ANY, NON_FINITE, REFERENCES, STR, Schema, Type, admits_null, alternatives, check_value
 
 MAX_TEXT = 1024 * 1024
 """The most bytes of an output that is no file, and of the file `error`."""
 
-ERROR = "error"
+ERROR = ERROR_FILE
 METADATA_FILES = {"JSON": "inputs.json", "YAML": "inputs.yaml"}
 
-_WORD = re.compile(r"\{\{\s*[.$]([A-Za-z][\w.]*)\s*\}\}")
 _MOVED = tuple(name for name in REFERENCES if name != "pickle")
 _DATETIME = re.compile(r"(\d{4}-\d{2}-\d{2})[ Tt](.*)", re.DOTALL)
 _CLOCK = re.compile(r"(?:(-?\d+) days?, )?(-?)(\d+):(\d{2}):(\d{2}(?:\.\d+)?)\Z")
-
-
-# ---- texts ----------------------------------------------------------------------------------------------------------
-
-
-def template_words(text: str) -> Iterator[str]:
-    """What stands between `{{.` and `}}` in the text.
-
-    >>> list(template_words("--n={{.inputs.n}} {{$Inputs.m}}"))
-    ['inputs.n', 'Inputs.m']
-    """
-    return (found[1] for found in _WORD.finditer(text))
-
-
-def input_name(word: str) -> str | None:
-    """The input that a template's word stands for: `inputs.NAME`, where `inputs` may be in capitals."""
-    first, _, name = word.partition(".")
-    return name if first.lower() == "inputs" and name else None
-
-
-def substituted(text: str, texts: Mapping[str, str]) -> str:
-    """The text with the inputs' texts in place of its templates. What is no template of an input stays.
-
-    >>> substituted("{{.inputs.n}}/{{.inputs.m}}", {"n": "3", "m": "{{.inputs.n}}"})
-    '3/{{.inputs.n}}'
-    """
-    return _WORD.sub(lambda found: texts.get(input_name(found[1]) or "", found[0]), text)
-
-
-def text_of(value: Any, of: Type) -> str:
-    """A value as it stands in a command.
-
-    >>> text_of([1.0, 0.25], Type("list", (Type("float"),)))
-    '[1,0.25]'
-    """
-    kind = _concrete(value, of)
-    if kind.name in REFERENCES:
-        return str(value["uri"])
-    if kind.name == "list":
-        return f"[{','.join(text_of(item, kind.args[0]) for item in value)}]"
-    if kind.name == "float" and not isinstance(value, str):
-        return _float_text(float(value))
-    return value if isinstance(value, str) else _json_text(value)
-
-
-def _float_text(value: float) -> str:
-    """The shortest text that reads back as the number, without an exponent up to 21 digits.
-
-    >>> _float_text(3.0), _float_text(1e20), _float_text(1e21), _float_text(0.1)
-    ('3', '100000000000000000000', '1e+21', '0.1')
-    """
-    text = repr(value)
-    if "e+" in text and abs(value) < 1e21:
-        digits, _, exponent = text.partition("e+")
-        whole, _, fraction = digits.partition(".")
-        return whole + fraction.ljust(int(exponent), "0")
-    return text.removesuffix(".0")
-
-
-def _json_text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _concrete(value: Any, of: Type) -> Type:
-    """Of a union or optional the type that the value has."""
-    options = alternatives(of)
-    return next((option for option in options if not check_value(value, option)), options[0])
 
 
 # ---- in -------------------------------------------------------------------------------------------------------------
@@ -132,7 +65,7 @@ def write_inputs(
 
 
 def _write(path: str, value: Any, of: Type, *, download: bool) -> None:
-    kind = _concrete(value, of)
+    kind = concrete(value, of)
     if kind.name in _MOVED and download:
         get = _store.get_file if kind.name == "file" else _store.get_tree
         if kind.name == "dataframe" and not _store.stat(value["uri"]).is_dir:
@@ -178,20 +111,27 @@ def read_outputs(
         FlyteUserRuntimeException: the container left a file `error`; its text is the message.
         FlyteAssertion: an output is not there, or is not of its type.
     """
-    path = os.path.join(folder, ERROR)  # noqa: PTH118  as above
-    if os.path.exists(path):  # noqa: PTH110  as above
-        raise FlyteUserRuntimeException(RuntimeError(f"User Error: {_head(path).strip()}"))
+    raise_left_error(folder)
     return {
         name: _read(os.path.join(folder, name), of, schema, f"the output {name} of {what}", upload=upload)  # noqa: PTH118  as above
         for name, (of, schema) in types.items()
     }
 
 
+def raise_left_error(folder: str) -> None:
+    """Fails as the container wants to, where it has left a file `error`; see `read_outputs`."""
+    path = os.path.join(folder, ERROR)  # noqa: PTH118  as above
+    if os.path.lexists(path):
+        _refuse_what_is_no_data(path, f"the file {ERROR} of a container")
+        raise FlyteUserRuntimeException(RuntimeError(f"User Error: {_head(path).strip()}"))
+
+
 def _read(path: str, of: Type, schema: Schema | None, where: str, *, upload: bool) -> Any:
-    if not os.path.exists(path):  # noqa: PTH110  as above
+    if not os.path.lexists(path):
         if admits_null(of):
             return None
         raise FlyteAssertion(f"{where}: its container has written no file {os.path.basename(path)} there")  # noqa: PTH119  as above
+    _refuse_what_is_no_data(path, where)
     moved = next((option for option in alternatives(of) if option.name in _MOVED), None)
     if moved is not None and upload:
         return _stored(path, moved, where)
@@ -203,6 +143,16 @@ def _read(path: str, of: Type, schema: Schema | None, where: str, *, upload: boo
         )
     with open(path, "rb") as file:  # noqa: PTH123  as above
         return _parsed(file.read(), of, schema, where)
+
+
+def _refuse_what_is_no_data(path: str, where: str) -> None:
+    """Who reads is not who has written: a link could lead to what only the reader may see, a pipe never ends."""
+    if os.path.islink(path):  # noqa: PTH114  as above
+        folder = os.path.realpath(os.path.dirname(path))  # noqa: PTH120  as above
+        if os.path.commonpath([folder, os.path.realpath(path)]) != folder:
+            raise FlyteAssertion(f"{where}: its container has made a link that leads out of the folder of outputs")
+    if not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH112, PTH113  as above
+        raise FlyteAssertion(f"{where}: its container has made something there that is neither a file nor a folder")
 
 
 def _stored(path: str, of: Type, where: str) -> dict[str, Any]:
@@ -277,7 +227,7 @@ def _read_bytes(data: bytes, _schema: Schema | None) -> str:
 def _read_enum(data: bytes, schema: Schema | None) -> Any:
     text = data.decode().strip()
     for value in (schema or {}).get("enum", ()):
-        if text == (value if isinstance(value, str) else _json_text(value)):
+        if text == text_of(value, Type("enum")):
             return value
     return text
 

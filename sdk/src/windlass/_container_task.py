@@ -10,7 +10,8 @@
 
 Inputs come as texts in the command and as files, outputs go as files; `_container_io` has the table. On one's own
 machine the container runs in docker or podman. Its exit code counts: with another than 0 the attempt has failed, and
-another is made while there are `retries`. A file called `error` among the outputs fails the task for good.
+another is made while there are `retries`. A file called `error` among the outputs fails the task for good, whatever the
+exit code.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from windlass import _container_io as io, _container_run as engine, _types
 from windlass._bindings import kind_of
 from windlass._current import current_task
+from windlass._exceptions import FlyteRecoverableException
 from windlass._metadata import TaskMetadata
 from windlass._options import RUN_OPTIONS
 from windlass._task_object import TaskObject
+from windlass_api import templates
 from windlass_api.types import REFERENCES, Type, alternatives
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ class ContainerTask(TaskObject):
         requests: what the scheduler sets aside for it.
         limits: what it may use at most.
         input_data_dir: where the container finds a file for each input. None: /var/inputs.
-        output_data_dir: where it leaves a file for each output. None: /var/outputs.
+        output_data_dir: where it leaves a file for each output. None: /var/outputs, if there are outputs.
         metadata_format: whether all inputs together are in the file `inputs.json` or `inputs.yaml`.
         io_strategy: when data is moved: one of IOStrategy, or two, one for downloads and one for uploads. Where data
             is not moved, the file of an input or output that lies elsewhere holds its address.
@@ -156,11 +159,14 @@ class ContainerTask(TaskObject):
         self._command, self._arguments = _texts(command, "command"), _texts(arguments or (), "arguments")
         self._input_folder = _folder(input_data_dir, "input_data_dir") or INPUT_FOLDER
         self._output_folder = _folder(output_data_dir, "output_data_dir") or OUTPUT_FOLDER
+        if self._input_folder == self._output_folder:
+            raise ValueError(f"{name}: inputs and outputs can't be in the same folder {self._input_folder}")
         self._metadata_format = _metadata_format(metadata_format)
         self._moves = _moves(io_strategy)
         self.local_logs = local_logs
         self._types = {name: kind_of(parameter.python_type).type for name, parameter in self.interface.inputs.items()}
         self._kinds = {name: kind_of(python_type) for name, python_type in self.interface.outputs.items()}
+        self._has_output_folder = bool(self._kinds or output_data_dir)
         self._check_outputs()
         self._check_templates()
 
@@ -173,7 +179,7 @@ class ContainerTask(TaskObject):
             "command": list(self._command),
             "args": list(self._arguments),
             "inputDir": self._input_folder if self._types else None,
-            "outputDir": self._output_folder if self._kinds else None,
+            "outputDir": self._output_folder if self._has_output_folder else None,
             "metadataFormat": None if self._metadata_format == "JSON" else self._metadata_format,
             "ioStrategy": self._moves,
         }
@@ -195,7 +201,7 @@ class ContainerTask(TaskObject):
 
         Raises:
             FlyteNotImplementedException: neither docker nor podman works on this machine.
-            FlyteRecoverableException: the container ended with another exit code than 0.
+            FlyteRecoverableException: the container ended with another exit code than 0, and without a file `error`.
             FlyteUserRuntimeException: it left a file `error`.
             FlyteAssertion: an output is not there, or is not of its type.
         """
@@ -220,16 +226,24 @@ class ContainerTask(TaskObject):
             os.mkdir(made)  # noqa: PTH102  as above
             os.chmod(made, 0o777)  # noqa: PTH101, S103  the container may run as any user
             variables, secret_files = _secret_values(options.get("secrets", ()), kept)
-            texts = {name: io.text_of(value, self._types[name]) for name, value in inputs.items()}
+            texts = {name: templates.text_of(value, self._types[name]) for name, value in inputs.items()}
             container = engine.Container(
                 image=options["image"],
-                command=[io.substituted(part, texts) for part in self._command],
-                args=[io.substituted(part, texts) for part in self._arguments],
+                command=[templates.substituted(part, texts) for part in self._command],
+                args=[templates.substituted(part, texts) for part in self._arguments],
                 env=options.get("env", {}),
-                mounts={self._input_folder: given, self._output_folder: made, **secret_files},
+                mounts={
+                    **({self._input_folder: given} if self._types else {}),
+                    **({self._output_folder: made} if self._has_output_folder else {}),
+                    **secret_files,
+                },
                 secrets=variables,
             )
-            engine.run(container, _container_name(self.short_name), show=self.local_logs)
+            try:
+                engine.run(container, _container_name(self.short_name), show=self.local_logs)
+            except FlyteRecoverableException:
+                io.raise_left_error(made)
+                raise
             kinds = {name: (kind.type, kind.schema) for name, kind in self._kinds.items()}
             return io.read_outputs(made, kinds, self.name, upload=upload)
 
@@ -246,8 +260,8 @@ class ContainerTask(TaskObject):
 
     def _check_templates(self) -> None:
         for part in (*self._command, *self._arguments):
-            for word in io.template_words(part):
-                name = io.input_name(word)
+            for word in templates.template_words(part):
+                name = templates.input_name(word)
                 if name is not None and name not in self._types:
                     raise ValueError(
                         f"{self.name}: {{{{.{word}}}}} in its command: there is no input {name!r}; there"
@@ -263,9 +277,9 @@ class ContainerTask(TaskObject):
         """Files have paths in the container; their addresses, by a template, are for who does not want them moved."""
         if self._moves.get("download") == "None":
             return
-        words = {word for part in (*self._command, *self._arguments) for word in io.template_words(part)}
+        words = {word for part in (*self._command, *self._arguments) for word in templates.template_words(part)}
         for word in sorted(words):
-            name = io.input_name(word)
+            name = templates.input_name(word)
             if name is not None and _is_moved(self._types[name]):
                 raise AssertionError(
                     "FlyteFile and FlyteDirectory commands should not use the template syntax like this:"

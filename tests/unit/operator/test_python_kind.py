@@ -255,8 +255,8 @@ def test_a_container_that_cannot_start_is_stuck(reason: str, where: str) -> None
 def test_every_reason_for_being_stuck_is_known() -> None:
     assert sorted(STUCK) == [
         "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "ErrImagePull",
-        "ImageInspectError", "ImagePullBackOff", "InvalidImageName", "PostStartHookError", "PreCreateHookError", "PreStartHookError",
-        "RegistryUnavailable", "RunContainerError", "SignatureValidationFailed", "Unschedulable",
+        "ImageInspectError", "ImagePullBackOff", "InvalidImageName", "PostStartHookError", "PreCreateHookError",
+        "PreStartHookError", "RegistryUnavailable", "RunContainerError", "SignatureValidationFailed", "Unschedulable",
     ]  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from windlass._metadata import TaskMetadata
 from windlass._pod_template import PodTemplate
 from windlass._secrets import Secret
 from windlass.accelerators import T4
+from windlass_api import templates
 from windlass_api.types import parse_type
 from windlass_api.v1alpha1.task import TaskSpec
 
@@ -481,11 +482,11 @@ TEXTS = [
 
 @pytest.mark.parametrize(("value", "type_", "text"), TEXTS, ids=str)
 def test_every_type_has_a_text(value: Any, type_: str, text: str) -> None:
-    assert io.text_of(value, parse_type(type_)) == text
+    assert templates.text_of(value, parse_type(type_)) == text
 
 
 def test_a_text_that_looks_like_a_template_is_not_filled_again() -> None:
-    assert io.substituted("{{.inputs.a}}{{$inputs.b}}{{.inputs.c}}", {"a": "{{.inputs.b}}", "b": "2"}) == (
+    assert templates.substituted("{{.inputs.a}}{{$inputs.b}}{{.inputs.c}}", {"a": "{{.inputs.b}}", "b": "2"}) == (
         "{{.inputs.b}}2{{.inputs.c}}"
     )
 

@@ -2,6 +2,7 @@
 
     boot.py       the file that the pod starts: finds its way to the packages, whatever the image holds
     main.py       one attempt of one task, from the order in the environment to the record of its end
+    carrier.py    the helpers of a container of any image: its inputs as files, its outputs out of files
     ending.py     how such a program ends, and what it has to read before it begins
     bundle.py     the user's code, unpacked from the mounted archive
     record.py     the record: outputs or error, fitted into the termination message

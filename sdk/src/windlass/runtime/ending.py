@@ -73,6 +73,7 @@ def refuse_what_is_lost(values: dict[str, Any], types: Callable[[str], tuple[Typ
 
 
 def success(result: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:
+    """The record of what a task gave, within the limit; it is an error that it does not fit."""
     content = record.encode({**result, **about})
     shortest = record.shortened(content, limit)
     if shortest is not None:
@@ -96,6 +97,7 @@ def success(result: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:
 def error_record(
     error: BaseException, in_user_code: bool, retry_on: list[str], about: dict[str, Any], limit: int
 ) -> tuple[bytes, int]:
+    """The record of a failure, and the exit code that agrees with it."""
     from windlass import _failure  # noqa: PLC0415  loads `traceback`, which success does without
 
     told = _failure.describe(error, in_user_code, retry_on)
@@ -113,6 +115,7 @@ def tell(text: str) -> None:
 
 
 def leave(content: bytes, code: int) -> None:
+    """Puts the record where the kubelet finds it."""
     path = os.environ.get("WINDLASS_RESULT", RESULT)
     try:
         record.write(path, content)
@@ -123,6 +126,7 @@ def leave(content: bytes, code: int) -> None:
 
 
 def task_error(kind: str, code: str, message: str, type_name: str = "") -> BaseException:
+    """A failure that the runtime itself found."""
     from windlass._failure import TaskError  # noqa: PLC0415  only when something has failed, as above
 
     return TaskError(kind, code, message, type_name or code)

@@ -52,18 +52,32 @@ Folder = Annotated[str, Field(min_length=2, max_length=1024, pattern=r"^/.+$")]
 
 
 class IoStrategy(Model):
-    """When the data of inputs and outputs is moved."""
+    """When the data of files, folders and tables is moved."""
 
     download: Literal["Eager", "Stream", "None"] | None = Field(
-        None, description="Inputs: before the container starts (Eager), while it runs, or never. Without it, Eager."
+        None,
+        description="Inputs: before the container starts (Eager), while it runs at the latest (Stream, which is Eager "
+        "for now), or never: then the input's file holds the address. Without it, Eager.",
     )
     upload: Literal["Eager", "Stream", "None"] | None = Field(
-        None, description="Outputs: once the container has ended (Eager), while it runs, or never. Without it, Eager."
+        None,
+        description="Outputs: once the container has ended (Eager), from while it runs (Stream, which is Eager for "
+        "now), or never: then the output's file holds the address. Without it, Eager.",
     )
 
 
 class Container(Model):
     """A container of any image and language: inputs as arguments and files, outputs as files."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.inputDir) || !has(self.outputDir) || self.inputDir != self.outputDir",
+            "inputs and outputs can't be in the same folder",
+            ".outputDir",
+            "FieldValueInvalid",
+            lambda container: container.input_dir is None or container.input_dir != container.output_dir,
+        ),
+    )
 
     command: Annotated[list[Argument], Field(max_length=256)] | None = Field(
         None,
@@ -75,11 +89,15 @@ class Container(Model):
         description="Arguments in place of the image's own. {{.inputs.NAME}} stands for an input.",
         json_schema_extra=ATOMIC,
     )
-    input_dir: Folder | None = Field(None, description="Where a file per input is found, named as the input.")
-    output_dir: Folder | None = Field(
-        None, description="Where a file per output is expected, named as the output; `error` in it fails the task."
+    input_dir: Folder | None = Field(
+        None, description="Where a file per input is found, named as the input. Without it there are no such files."
     )
-    metadata_format: Literal["JSON", "YAML", "Proto"] | None = Field(
+    output_dir: Folder | None = Field(
+        None,
+        description="Where a file per output is expected, named as the output; `error` in it fails the task for good. "
+        "Without it, /var/outputs, if there are outputs.",
+    )
+    metadata_format: Literal["JSON", "YAML"] | None = Field(
         None, description="The format of the file `inputs.*` with all inputs together. Without it, JSON."
     )
     io_strategy: IoStrategy | None = Field(None, description="When the data of inputs and outputs is moved.")

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from windlass_api.findings import (
     ACTOR_NOT_FOUND,
+    INVALID_OUTPUT,
     INVALID_OVERRIDE,
     INVALID_RUNNER,
+    INVALID_TEMPLATE,
     UNKNOWN_INPUT,
     Finding,
     did_you_mean,
     field_path,
 )
 from windlass_api.quantities import amount, exceeds
-from windlass_api.types import is_too_deep
+from windlass_api.templates import ERROR_FILE, input_name, template_words
+from windlass_api.types import REFERENCES, TypeSyntaxError, alternatives, is_too_deep, parse_type
 from windlass_api.validation.interfaces import interface_findings, too_deep
 from windlass_api.wiring import Find, Spec, items, mapping, parameters
 
 RUNNERS = ("python", "container")
-
-_TEMPLATE = re.compile(r"\{\{\s*\.inputs\.([^\s{}]+)\s*\}\}", re.IGNORECASE)
 
 
 def validate_task(spec: Spec, find: Find | None = None) -> list[Finding]:
@@ -33,7 +33,9 @@ def validate_task(spec: Spec, find: Find | None = None) -> list[Finding]:
         return [too_deep("spec")]
     findings = list(_runner_findings(spec))
     findings += interface_findings(spec, "spec")
-    findings += _template_findings(spec)
+    if spec.get("container") is not None:
+        findings += _template_findings(spec)
+        findings += _container_output_findings(spec)
     findings += ignored_input_findings(mapping(spec, "cache"), parameters(spec, "inputs"), "spec.cache")
     findings += memory_findings(spec, "spec")
     if find is not None:
@@ -48,15 +50,41 @@ def _runner_findings(spec: Spec) -> Iterator[Finding]:
 
 
 def _template_findings(spec: Spec) -> Iterator[Finding]:
-    """Inputs that the command of a container names, and that are not there."""
+    """Inputs that the command of a container names, and that are not there, or have no text that helps it."""
     inputs = parameters(spec, "inputs")
+    container = mapping(spec, "container")
+    moves = mapping(container, "ioStrategy").get("download") != "None"
     for field in ("command", "args"):
-        for index, text in enumerate(items(mapping(spec, "container"), field)):
-            for name in _TEMPLATE.findall(text) if isinstance(text, str) else ():
+        for index, text in enumerate(items(container, field)):
+            words = template_words(text) if isinstance(text, str) else ()
+            for name in filter(None, map(input_name, words)):
+                path = field_path("spec.container", field, index)
                 if name not in inputs:
-                    path = field_path("spec.container", field, index)
                     hint = did_you_mean(name, inputs) or "; there are no inputs"
                     yield Finding(path, UNKNOWN_INPUT, f"there is no input `{name}`{hint}")
+                elif moves and _has_type(inputs[name], REFERENCES):
+                    message = (
+                        f"the input `{name}` is a file, a folder or a table: write its path, which is its name in"
+                        " inputDir (for its address: ioStrategy.download None)"
+                    )
+                    yield Finding(path, INVALID_TEMPLATE, message)
+
+
+def _container_output_findings(spec: Spec) -> Iterator[Finding]:
+    """Outputs that no container can leave behind."""
+    for name, output in parameters(spec, "outputs").items():
+        path = field_path("spec", "outputs", name)
+        if name == ERROR_FILE:
+            yield Finding(path, INVALID_OUTPUT, "an output can't be called `error`: a file of that name fails the task")
+        if _has_type(output, ("pickle",)):
+            yield Finding(path, INVALID_OUTPUT, "only Python writes pickles: take a file")
+
+
+def _has_type(parameter: Spec, names: Collection[str]) -> bool:
+    try:
+        return any(option.name in names for option in alternatives(parse_type(str(parameter.get("type")))))
+    except TypeSyntaxError:  # told where the interface is looked at
+        return False
 
 
 def ignored_input_findings(cache: Spec, inputs: Mapping[str, Spec], path: str) -> Iterator[Finding]:
