@@ -19,6 +19,7 @@ from localcluster import binaries
 from windlass_api import names
 from windlass_operator.cli import run as operator_run
 from windlass_operator.handlers import KINDS
+from windlass_operator.reconcile import whereabouts
 from windlass_operator.settings import StoreSettings
 
 STORE = StoreSettings(
@@ -81,10 +82,14 @@ def test_the_chart_carries_the_crds_as_they_are() -> None:
     assert copies == originals and originals
 
 
-def test_no_template_mentions_secrets_as_a_right() -> None:
-    for path in (CHART / "templates").glob("*"):
-        rules = re.findall(r"resources: \[(.*?)\]", path.read_text())
-        assert not any("secret" in rule for rule in rules), path.name
+def test_the_only_right_in_secrets_is_to_create_one() -> None:
+    found = [
+        (path.name, verbs)
+        for path in sorted((CHART / "templates").glob("*"))
+        for resources, verbs in re.findall(r"resources: \[(.*?)\]\s+verbs: \[(.*?)\]", path.read_text())
+        if "secret" in resources
+    ]
+    assert found == [("rbac.yaml", "create")]
 
 
 # Rendered by Helm
@@ -171,9 +176,35 @@ class TestRendered:
     def test_with_namespaces_named_there_is_no_right_elsewhere(self, render: Render) -> None:
         everywhere, named = render(), render("--set", "watchNamespaces={team-a,team-b}")
         assert operator_rules(named) == operator_rules(everywhere) * 2
-        roles = [one for one in of_kind(named, "Role", "RoleBinding") if "leases" not in one["metadata"]["name"]]
+        roles = [one for one in of_kind(named, "Role", "RoleBinding") if one["metadata"]["name"] == "windlass-operator"]
         assert sorted(one["metadata"]["namespace"] for one in roles) == ["team-a", "team-a", "team-b", "team-b"]
-        assert of_kind(named, "ClusterRoleBinding") == []
+        (cluster_wide,) = of_kind(named, "ClusterRoleBinding")
+        assert cluster_wide["metadata"]["name"] == "windlass-operator-dispatcher"
+        alone = render("--set", "watchNamespaces={team-a,team-b},actors.enabled=false")
+        assert of_kind(alone, "ClusterRoleBinding") == []
+
+    def test_the_dispatcher_may_ask_whose_a_token_is_and_make_its_own_keys(self, render: Render) -> None:
+        roles = {
+            one["kind"]: one
+            for one in of_kind(render(), "Role", "ClusterRole")
+            if one["metadata"]["name"] == "windlass-operator-dispatcher"
+        }
+        (review,) = roles["ClusterRole"]["rules"]
+        assert (review["resources"], review["verbs"]) == (["tokenreviews"], ["create"])
+        assert roles["Role"]["metadata"]["namespace"] == "windlass-system"
+        rights = {rule["resources"][0]: rule["verbs"] for rule in roles["Role"]["rules"]}
+        assert rights == {"secrets": ["create"], "services": ["get"], "endpointslices": ["list"]}
+
+    def test_workers_find_the_dispatcher_by_a_port_of_the_service_that_has_its_name(self, render: Render) -> None:
+        objects = render("--set", "actors.port=7000")
+        (service,), (deployment,) = of_kind(objects, "Service"), of_kind(objects, "Deployment")
+        port = next(one for one in service["spec"]["ports"] if one["name"] == whereabouts.PORT)
+        assert (port["port"], port["targetPort"]) == (7000, "dispatcher")
+        pod = deployment["spec"]["template"]["spec"]
+        (secret,) = [one["secret"] for one in pod["volumes"] if one["name"] == "dispatcher"]
+        assert (secret["secretName"], secret["optional"]) == ("windlass-operator-dispatcher", True)
+        without = render("--set", "actors.enabled=false")
+        assert not any("dispatcher" in json.dumps(one) for one in of_kind(without, "Deployment", "Service", "Role"))
 
     def test_leases_are_shared_in_the_operators_own_namespace_only(self, render: Render) -> None:
         for options in ((), ("--set", "watchNamespaces={team-a}")):
@@ -231,7 +262,7 @@ class TestRendered:
              "--set", "store.prefix=s3://b/{namespace}", "--set", "store.endpoint=http://s3:9000",
              "--set", "store.pathStyle=true", "--set", "store.secret=keys", "--set", "store.region=eu",
              "--set", "store.volume.persistentVolumeClaim.claimName=x", "--set", "store.env.A=b",
-             "--set", "store.serviceAccountName=runner",
+             "--set", "store.serviceAccountName=runner", "--set", "actors.address=actors.example:443",
              "--set", "ttlAfterFinished=31536000", "--set-json", "leaseDuration=4.5"),
         ],
         ids=["default", "local", "everything"],
@@ -251,6 +282,10 @@ class TestRendered:
         assert operator_run.store_of(arguments) == (STORE if changed else StoreSettings())
         assert arguments.ttl_after_finished == (31_536_000 if changed else 0)
         assert arguments.lease_duration == (4.5 if changed else 6)
+        assert arguments.dispatcher_listen == "0.0.0.0:7433"
+        assert arguments.dispatcher_address == ("actors.example:443" if changed else "")
+        found = arguments.dispatcher_service, arguments.dispatcher_secret, arguments.dispatcher_heartbeat
+        assert found == ("windlass-operator", "windlass-operator-dispatcher", 5)
         assert (arguments.shards, arguments.max_depth, arguments.oom_factor, arguments.cache_ttl) == (16, 64, 2, 0)
 
     def test_there_is_one_operator_unless_more_are_asked_for(self, render: Render) -> None:

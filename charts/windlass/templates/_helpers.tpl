@@ -43,6 +43,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%swindlass-runtime:%s" $beside (default .Chart.AppVersion .Values.image.tag)) .Values.runtime.image -}}
 {{- end -}}
 
+{{/* The keys of the dispatcher of actors. */}}
+{{- define "windlass.dispatcherSecret" -}}
+{{- default (printf "%s-dispatcher" (include "windlass.fullname" .) | trunc 253) .Values.actors.secret -}}
+{{- end -}}
+
 {{/* Everything the operator may do to namespaced objects. Not among it: Secrets, and writing any spec of a user. */}}
 {{- define "windlass.rules" -}}
 - apiGroups: [windlass.dev]

@@ -103,6 +103,18 @@ class Settings:
     """The same for those of one namespace."""
     namespace_weights: Mapping[str, float] = field(default_factory=dict)
     """How much of the pods a namespace gets where there aren't enough, compared to others. Without an entry, 1."""
+    dispatcher_listen: str = ""
+    """HOST:PORT on which workers of actors are served. Empty: there is no dispatcher, and calls of actors wait."""
+    dispatcher_service: str = ""
+    """The Service, in ``lease_namespace``, in front of all replicas' dispatchers."""
+    dispatcher_address: str = ""
+    """HOST:PORT that workers dial, where it isn't that of the Service."""
+    dispatcher_secret: str = ""
+    """The Secret in ``lease_namespace`` with the dispatcher's keys, which the first replica makes. Empty: no TLS."""
+    dispatcher_keys: str = "/var/run/windlass/dispatcher"
+    """Where that Secret is mounted."""
+    dispatcher_heartbeat: float = 5.0
+    """Seconds between two signs of life, of workers and of the dispatcher. Who misses three is taken for gone."""
     shards: int = 16
     """The parts that all objects are divided into; replicas share them. The same number for all replicas."""
     lease_duration: float = 6.0

@@ -204,7 +204,12 @@ def test_what_the_api_server_refuses_is_told_and_tried_again_later() -> None:
 
 
 def test_workers_that_fail_at_their_start_are_replaced_ever_more_slowly() -> None:
-    crash: dict[str, Any] = {"brief": True, "reason": "ExitCode", "message": "the process died with exit code 3", "since": NOW}
+    crash: dict[str, Any] = {
+        "brief": True,
+        "reason": "ExitCode",
+        "message": "the process died with exit code 3",
+        "since": NOW,
+    }
     one = pod(0, Stage.FAILED, **crash)
     found = plan(one, demands=(wants(1),))
     assert (started(found), found.wake_at) == ([], NOW + BACKOFF)

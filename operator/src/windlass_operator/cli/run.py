@@ -12,7 +12,7 @@ import re
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -126,6 +126,7 @@ def register(commands: Any) -> None:
     )
     _register_limits(parser, defaults)
     _register_store(parser, defaults.store)
+    _register_actors(parser, defaults)
     _register_sharing(parser, defaults)
     parser.add_argument("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="log every transition")
@@ -243,6 +244,49 @@ def _register_store(parser: argparse.ArgumentParser, defaults: StoreSettings) ->
         default=defaults.service_account,
         metavar="NAME",
         help="the ServiceAccount of pods whose run says none",
+    )
+
+
+def _register_actors(parser: argparse.ArgumentParser, defaults: Settings) -> None:
+    """The dispatcher that the workers of ActorEnvironments call."""
+    parser.add_argument(
+        "--dispatcher-listen",
+        type=_address_or_none,
+        default=defaults.dispatcher_listen,
+        metavar="HOST:PORT",
+        help="where workers of actors are served (default: nowhere, and calls of actors wait)",
+    )
+    parser.add_argument(
+        "--dispatcher-service",
+        default=defaults.dispatcher_service,
+        metavar="NAME",
+        help="the Service, beside the Leases, that is in front of all replicas' dispatchers",
+    )
+    parser.add_argument(
+        "--dispatcher-address",
+        type=_address_or_none,
+        default=defaults.dispatcher_address,
+        metavar="HOST:PORT",
+        help="where workers call instead (default: the Service, else where this replica listens)",
+    )
+    parser.add_argument(
+        "--dispatcher-secret",
+        default=defaults.dispatcher_secret,
+        metavar="NAME",
+        help="the Secret, beside the Leases, with the dispatcher's keys; the first replica makes it (default: no TLS)",
+    )
+    parser.add_argument(
+        "--dispatcher-keys",
+        default=defaults.dispatcher_keys,
+        metavar="FOLDER",
+        help="where that Secret is mounted (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dispatcher-heartbeat",
+        type=_duration,
+        default=defaults.dispatcher_heartbeat,
+        metavar="SECONDS",
+        help="between two signs of life; who misses three is taken for gone (default: %(default)s)",
     )
 
 
@@ -381,6 +425,10 @@ def _address(text: str) -> str:
     return f"{host}:{port}"
 
 
+def _address_or_none(text: str) -> str:
+    return _address(text) if text else ""
+
+
 def _run(arguments: argparse.Namespace) -> int:
     configure(arguments.log_format, arguments.verbose)
     try:
@@ -400,7 +448,9 @@ async def _operate(arguments: argparse.Namespace) -> int:
         settings = await _settings(arguments, cluster)
         keeper = _shard_keeper(settings, cluster)
         reconciler = Reconciler(cluster, settings, telemetry, keeper or EVERYTHING)
-        watches = [_pod_watch(cluster, reconciler, namespace) for namespace in arguments.namespace or [""]]
+        everywhere = arguments.namespace or [""]
+        watches = [_pod_watch(cluster, reconciler, namespace) for namespace in everywhere]
+        watches += [_worker_watch(cluster, reconciler, namespace) for namespace in everywhere]
         telemetry.gauges(lambda: len(reconciler.queue), reconciler.live, lambda: _age(watches))
         telemetry.gauges_of_sharing(
             lambda: keeper.held if keeper is not None else 0, lambda: reconciler.store.capacity.waiting
@@ -495,8 +545,18 @@ async def _kopf(arguments: argparse.Namespace, reconciler: Reconciler, ready: as
 
 
 def _pod_watch(cluster: KubernetesCluster, reconciler: Reconciler, namespace: str) -> Watch:
-    path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
-    return Watch(cluster, path, names.LABEL_EXECUTION, reconciler.pod_event, reconciler.pods_listed)
+    return Watch(cluster, _pods(namespace), names.LABEL_EXECUTION, reconciler.pod_event, reconciler.pods_listed)
+
+
+def _worker_watch(cluster: KubernetesCluster, reconciler: Reconciler, namespace: str) -> Watch:
+    def listed(raws: list[Mapping[str, Any]], version: int) -> None:
+        reconciler.pools.pods_listed(raws, version, namespace)
+
+    return Watch(cluster, _pods(namespace), names.LABEL_POOL, reconciler.pools.pod_event, listed)
+
+
+def _pods(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
 
 
 def _age(watches: list[Watch]) -> float:
@@ -529,6 +589,12 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         max_pods=arguments.max_pods,
         max_pods_per_namespace=arguments.max_pods_per_namespace,
         namespace_weights=dict(arguments.namespace_weight),
+        dispatcher_listen=arguments.dispatcher_listen,
+        dispatcher_service=arguments.dispatcher_service,
+        dispatcher_address=arguments.dispatcher_address,
+        dispatcher_secret=arguments.dispatcher_secret,
+        dispatcher_keys=arguments.dispatcher_keys,
+        dispatcher_heartbeat=arguments.dispatcher_heartbeat,
         shards=arguments.shards,
         lease_duration=arguments.lease_duration,
         lease_namespace=leases,

@@ -147,13 +147,15 @@ class Pools:
         if before != pod:
             self._changed(key)
 
-    def pods_listed(self, raws: list[Raw], version: int) -> None:
-        """All pods of workers, at one moment. Those that it lacks are gone, unless they are newer than it."""
+    def pods_listed(self, raws: list[Raw], version: int, namespace: str = "") -> None:
+        """All pods of workers (of a namespace), at one moment. Those that it lacks are gone, unless they are newer."""
         for raw in raws:
             self.pod_event("MODIFIED", raw)
         present = {raw["metadata"]["uid"] for raw in raws}
         self.listed = True
         for key, pool in self._pools.items():
+            if namespace and key[0] != namespace:
+                continue
             gone = [uid for uid in pool.pods if uid not in present and pool.versions[uid] <= version]
             for uid in gone:
                 del pool.pods[uid], pool.versions[uid]
