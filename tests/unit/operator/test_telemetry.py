@@ -19,6 +19,7 @@ from windlass_operator.core.states import NodePhase
 from windlass_operator.handlers import KINDS
 from windlass_operator.reconcile import paths
 from windlass_operator.telemetry import Telemetry
+from windlass_operator.telemetry.actors import MOST, PoolCounts
 from windlass_operator.telemetry.logs import JsonFormatter
 from windlass_operator.telemetry.server import serve
 
@@ -259,3 +260,39 @@ def test_health_readiness_and_metrics_are_served(
     found, body = asyncio.run(ask())
     assert found == status
     assert text in body
+
+
+# ---- actors ---------------------------------------------------------------------------------------------------------
+
+
+def test_calls_of_actors_are_counted_and_timed_by_pool(told: Told) -> None:
+    told.telemetry.actors.waited("team-a", "models", 0.003)
+    told.telemetry.actors.ran("team-a", "models", "succeeded", 0.5)
+    told.telemetry.actors.ran("team-a", "models", "lost", None)
+    told.telemetry.actors.hopped(0.002)
+    pool = {"namespace": "team-a", "environment": "models"}
+    assert told.value("windlass_actor_wait_seconds_bucket", **pool, le="0.004") == 1
+    assert told.value("windlass_actor_run_seconds_sum", **pool) == 0.5
+    assert told.value("windlass_actor_calls_total", **pool, outcome="lost") == 1
+    assert told.value("windlass_actor_hop_seconds_count") == 1
+
+
+def test_gauges_of_pools_are_read_when_they_are_scraped(told: Told) -> None:
+    found = [PoolCounts("team-a", "models", 3, 2, (("busy", 2), ("idle", 1)))]
+    told.telemetry.actors.pools(lambda: found)
+    pool = {"namespace": "team-a", "environment": "models"}
+    assert told.value("windlass_actor_calls_waiting", **pool) == 3
+    assert told.value("windlass_actor_workers", **pool, state="busy") == 2
+    found.clear()
+    assert told.value("windlass_actor_calls_waiting", **pool) is None
+
+
+def test_the_number_of_series_of_pools_is_bounded(told: Told) -> None:
+    for number in range(MOST + 50):
+        told.telemetry.actors.ran("ns", f"e{number}", "succeeded", 1)
+    assert told.value("windlass_actor_calls_total", namespace="other", environment="other", outcome="succeeded") == 50
+    many = [PoolCounts("ns", f"e{number:04}", 1, 2, (("idle", 1),)) for number in range(MOST + 50)]
+    told.telemetry.actors.pools(lambda: many)
+    rest = {"namespace": "other", "environment": "other"}
+    assert told.value("windlass_actor_calls_running", **rest) == 100
+    assert told.value("windlass_actor_workers", **rest, state="idle") == 50

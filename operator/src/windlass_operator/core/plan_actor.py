@@ -381,6 +381,14 @@ class _Revision:
         return observed.now >= since + SILENT
 
 
+def state_of(pod: WorkerPod, worker: WorkerView | None) -> str:
+    """A worker in one word."""
+    if pod.stage is Stage.RUNNING and worker is not None:
+        return "leaving" if worker.leaving else "busy" if worker.running or not worker.free else "idle"
+    words = {Stage.RUNNING: "starting", Stage.GOING: "leaving"}
+    return words.get(pod.stage, pod.stage.value)
+
+
 def _replicas(spec: Mapping[str, Any]) -> int:
     found: int | None = spec.get("replicas")
     return DEFAULT_REPLICAS if found is None else found

@@ -25,6 +25,7 @@ from windlass_operator.core.plan_actor import (
     Refusal,
     WorkerView,
     plan_pool,
+    state_of,
 )
 from windlass_operator.core.status import patch, unchanged
 from windlass_operator.core.workers import WorkerPod, environment_of, read
@@ -34,6 +35,7 @@ from windlass_operator.reconcile.answers import outcome_of
 from windlass_operator.reconcile.definitions import Definitions, NotReachableError
 from windlass_operator.reconcile.store import Store
 from windlass_operator.settings import Settings
+from windlass_operator.telemetry.actors import PoolCounts
 
 Raw = Mapping[str, Any]
 PoolKey = tuple[str, str]
@@ -183,11 +185,19 @@ class Pools:
         found = None if pool is None else pool.waits.get(revision)
         return found if found is not None else Waiting()
 
-    def counts(self) -> Iterable[tuple[str, str, str, int]]:
-        """(namespace, environment, state, number) of workers' pods, for the metrics."""
+    def counts(self) -> Iterable[PoolCounts]:
+        """What there is, for the metrics."""
         for (namespace, environment), pool in self._pools.items():
-            stages = [pod.stage.value for pod in pool.pods.values()]
-            yield from ((namespace, environment, stage, stages.count(stage)) for stage in sorted(set(stages)))
+            workers = {worker.pod_uid: worker for worker in self.dispatcher.workers(namespace, environment)}
+            states = [state_of(pod, workers.get(pod.uid)) for pod in pool.pods.values()]
+            demands = list(self.dispatcher.demands(namespace, environment))
+            yield PoolCounts(
+                namespace,
+                environment,
+                sum(demand.waiting for demand in demands),
+                sum(demand.running for demand in demands),
+                tuple((state, states.count(state)) for state in sorted(set(states))),
+            )
 
     # ---- the pass ----
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from windlass_operator.core.plan_execution import Transition
+from windlass_operator.telemetry.actors import ActorMetrics
 from windlass_operator.telemetry.events import EventSink, event, noteworthy
 
 log = logging.getLogger("windlass.execution")
@@ -63,6 +64,7 @@ class Telemetry:
         self._capacity = Gauge(
             "windlass_capacity_waiting", "Pods that wait for a limit on the number of pods.", registry=registry
         )
+        self.actors = ActorMetrics(registry)
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""

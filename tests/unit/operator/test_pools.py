@@ -1,0 +1,213 @@
+"""Passes over pools of workers, against an API server in memory and a dispatcher played by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from tests.unit.operator.fake_cluster import FakeCluster, refusal
+from tests.unit.operator.things import Body, definition
+from windlass_api import conditions, names
+from windlass_operator.clients.cluster import Answer
+from windlass_operator.core import unsupported
+from windlass_operator.core.plan_actor import Demand, WorkerView
+from windlass_operator.core.workers import Stage
+from windlass_operator.reconcile import paths
+from windlass_operator.reconcile.definitions import Definitions, NotReachableError
+from windlass_operator.reconcile.pools import Contact, Pools
+from windlass_operator.reconcile.store import Store
+from windlass_operator.settings import Settings
+
+PODS = paths.pods("ns")
+ENVIRONMENT = paths.ours("ActorEnvironment", "ns", "models")
+
+
+@pytest.fixture(autouse=True)
+def _actors_are_supported(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = tuple(row for row in unsupported.ROWS if row.field != "ActorEnvironment")
+    monkeypatch.setattr(unsupported, "ROWS", rows)
+
+
+class Dispatcher:
+    """Calls and workers, as a test says."""
+
+    def __init__(self) -> None:
+        self.waiting, self.spec = 0, {"replicas": 2}
+        self.connected: dict[str, WorkerView] = {}
+        self.drained: list[str] = []
+        self.told = 0
+
+    def demands(self, namespace: str, environment: str) -> Iterable[Demand]:
+        if self.waiting:
+            yield Demand(revision=names.pool_revision(self.spec), spec=self.spec, waiting=self.waiting)
+
+    def workers(self, namespace: str, environment: str) -> Iterable[WorkerView]:
+        return self.connected.values()
+
+    def drain(self, pod_uid: str, reason: str) -> None:
+        self.drained.append(pod_uid)
+
+    def pods_changed(self, namespace: str, environment: str) -> None:
+        self.told += 1
+
+
+class World:
+    """One pool."""
+
+    def __init__(self, *, keeper: bool = True) -> None:
+        self.cluster, self.store, self.dispatcher = FakeCluster(), Store(), Dispatcher()
+        self.woken: list[float] = []
+        definitions = Definitions(self.cluster, self.store)
+        self.pools = Pools(
+            self.cluster,
+            self.store,
+            definitions,
+            Settings(),
+            lambda _namespace, _name, delay: self.woken.append(delay),
+            lambda *_: keeper,
+        )
+        self.pools.dispatcher = self.dispatcher
+        self.pools.contact = Contact("10.0.0.1:7433", "PEM", 0.0)
+
+    def environment(self, **spec: Any) -> None:
+        body = definition("ActorEnvironment", "models", {"replicas": 2, **spec})
+        put = self.cluster.put(ENVIRONMENT.rpartition("/")[0], body)
+        self.store.remember_definition("ActorEnvironment", put)
+
+    def reconcile(self) -> Body:
+        """A pass; gives the status afterwards."""
+        asyncio.run(self.pools.reconcile("ns", "models"))
+        found = self.cluster.get(ENVIRONMENT)
+        return {} if found is None else dict(found.get("status") or {})
+
+    def pods(self) -> list[str]:
+        return sorted(one["metadata"]["name"] for one in asyncio.run(self.cluster.request("GET", PODS)).body["items"])
+
+    def say(self, name: str, **status: Any) -> None:
+        """A pod has this status now, and the watch tells."""
+        body = self.cluster.put(PODS, {**(self.cluster.get(f"{PODS}/{name}") or {}), "status": status})
+        self.pools.pod_event("MODIFIED", body)
+
+
+@pytest.fixture
+def world() -> World:
+    found = World()
+    found.environment()
+    return found
+
+
+def test_a_pass_starts_workers_for_calls_and_says_so(world: World) -> None:
+    world.dispatcher.waiting = 1
+    status = world.reconcile()
+    (name,) = world.pods()
+    assert world.pools.why("ns", "models", names.pool_revision({"replicas": 2})).reason == "WorkerStarting"
+    assert (status["queuedCalls"], status["replicas"]) == (1, 0), "of what was known before"
+    assert world.reconcile()["replicas"] == 1
+    assert world.pods() == [name], "it is on its way"
+
+
+def test_a_pass_that_finds_nothing_new_writes_nothing(world: World) -> None:
+    world.reconcile()
+    before = len(world.cluster.requests)
+    world.reconcile()
+    assert world.cluster.requests[before:] == []
+
+
+def test_a_pod_that_another_replica_made_is_as_good_as_ours(world: World) -> None:
+    world.dispatcher.waiting = 1
+    world.reconcile()
+    (name,) = world.pods()
+    other = World()
+    other.environment()
+    other.cluster.put(PODS, world.cluster.get(f"{PODS}/{name}") or {})
+    other.dispatcher.waiting = 1
+    other.reconcile()
+    other.reconcile()
+    assert [pod.name for pod in other.pools.pods_of("ns", "models")] == [name] == other.pods()
+
+
+def test_what_the_api_server_refuses_stands_in_the_status(world: World) -> None:
+    world.dispatcher.waiting = 1
+    world.cluster.say("POST", PODS, refusal(403, "Forbidden", "pods is forbidden: exceeded quota: small"))
+    world.reconcile()
+    status = world.reconcile()
+    ready = conditions.get(status["conditions"], conditions.READY)
+    assert ready is not None and (ready["status"], ready["reason"]) == ("False", "QuotaExceeded")
+    assert world.pods() == []
+
+
+def test_without_an_answer_the_pass_is_repeated(world: World) -> None:
+    world.dispatcher.waiting = 1
+    world.cluster.say("POST", PODS, Answer(0, {"message": "no connection"}))
+    with pytest.raises(NotReachableError):
+        world.reconcile()
+    world.reconcile()
+    assert len(world.pods()) == 1
+
+
+def test_a_worker_that_left_is_cleaned_up_and_its_name_is_free_again(world: World) -> None:
+    world.dispatcher.waiting = 1
+    world.reconcile()
+    (name,) = world.pods()
+    world.dispatcher.waiting = 0
+    world.say(name, phase="Succeeded")
+    world.reconcile()
+    assert world.pods() == []
+    world.pools.pods_listed([], 10**9)
+    world.dispatcher.waiting = 1
+    world.reconcile()
+    assert world.pods() == [name]
+
+
+def test_too_many_workers_are_drained_through_the_dispatcher(world: World) -> None:
+    world.dispatcher.waiting = 2
+    world.reconcile()
+    world.dispatcher.waiting = 0
+    for name in world.pods():
+        running = {"name": "main", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
+        world.say(name, phase="Running", containerStatuses=[running])
+    pods = list(world.pools.pods_of("ns", "models"))
+    views = (WorkerView(pod_uid=one.uid, revision=one.revision, free=1) for one in pods)
+    world.dispatcher.connected = {view.pod_uid: view for view in views}
+    world.environment(replicas=1)
+    world.reconcile()
+    assert len(world.dispatcher.drained) == 1 and len(world.pods()) == 2
+
+
+def test_who_has_not_the_shard_starts_workers_and_leaves_the_status_alone() -> None:
+    world = World(keeper=False)
+    world.environment()
+    world.dispatcher.waiting = 2
+    assert world.reconcile() == {}
+    assert len(world.pods()) == 2
+
+
+def test_a_list_of_pods_forgets_those_that_it_lacks_in_its_namespace_only(world: World) -> None:
+    world.dispatcher.waiting = 1
+    world.reconcile()
+    world.pools.pods_listed([], 10**9, "elsewhere")
+    assert len(list(world.pools.pods_of("ns", "models"))) == 1
+    world.pools.pods_listed([], 10**9, "ns")
+    assert list(world.pools.pods_of("ns", "models")) == []
+
+
+def test_older_news_of_a_pod_change_nothing(world: World) -> None:
+    world.dispatcher.waiting = 1
+    world.reconcile()
+    (name,) = world.pods()
+    old = world.cluster.get(f"{PODS}/{name}") or {}
+    world.say(name, phase="Succeeded")
+    world.pools.pod_event("MODIFIED", old)
+    assert [pod.stage for pod in world.pools.pods_of("ns", "models")] == [Stage.LEFT]
+
+
+def test_calls_for_an_environment_that_is_gone_are_told_so() -> None:
+    world = World()
+    world.dispatcher.waiting = 1
+    world.reconcile()
+    why = world.pools.why("ns", "models", names.pool_revision({"replicas": 2}))
+    assert (why.reason, world.pods()) == ("ActorEnvironmentNotFound", [])
+    assert world.dispatcher.told == 1
