@@ -79,8 +79,8 @@ def metrics() -> Iterator[str]:
     """Every metric of the operator."""
     yield "# Metrics"
     yield ""
-    yield "The operator serves them at `/metrics`. The values of labels come from enumerations, but for the names of pools of"
-    yield "actors, of which 200 at most have series of their own: so the number of series is bounded."
+    yield "The operator serves them at `/metrics`. The values of labels come from enumerations, but for the names of"
+    yield "pools of actors, of which 200 at most have series of their own: so the number of series is bounded."
     yield from ("", "| name | type | |", "|---|---|---|")
     telemetry = Telemetry(lambda namespace, manifest: None, lambda: 0.0, lambda: 0.0)
     for metric in telemetry.registry.collect():
