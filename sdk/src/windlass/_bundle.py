@@ -5,21 +5,27 @@ of the uncompressed archive, since compressors differ between machines.
 
 Files stand where `import` finds them: a module `app.flows` is `app/flows.py`, wherever it was loaded from. `auto`
 takes the modules that are loaded and belong to nobody else (no standard library, nothing installed, not Windlass);
-`all` adds every file below the root, so that data files come along. A bundle is a ConfigMap, and these end at 1
-MiB.
+`all` adds every file below the root, so that data files come along.
+
+A bundle is a ConfigMap, and these end at 1 MiB. One that is larger is an archive in the store, if there is a store:
+
+    ConfigMap code-<hash>                  its name has the same hash everywhere, so the same code is there once
+    <store>/code/<SHA-256>.tar.gz          brought by `upload`; pods hold it against the hash that the Task says
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import sys
 import sysconfig
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from windlass._exceptions import FlyteAssertion
 from windlass._modules import PACKAGE, locate
@@ -30,6 +36,7 @@ MOST_TO_PACK = 64 * 1024 * 1024
 KEY = "bundle.tar.gz"
 RENDERED_MARK = "# Rendered by `windlass render`"
 
+_NO_STORE = "Name the store that pods read, `--store s3://bucket/windlass`, and it travels through that. Or:\n"
 _NOT_THE_PROJECTS = ("windlass", "windlass_api", "windlass_operator", "sitecustomize", "usercustomize")
 _INSTALLED = ("site-packages", "dist-packages")
 _LEFT_OUT_FOLDERS = ("__pycache__", "node_modules", "venv")  # besides everything hidden: .git, .venv, .env…
@@ -42,6 +49,13 @@ class Bundle(NamedTuple):
     name: str
     data: bytes
     files: tuple[str, ...]
+    archive: dict[str, str] | None = None
+    """Where it is in the store, and its hash; None for what a ConfigMap holds."""
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        """What a Task says of its code."""
+        return {"configMap": self.name} if self.archive is None else {"archive": self.archive}
 
 
 class BundleError(FlyteAssertion):
@@ -69,18 +83,49 @@ def files_below(root: Path, *, follow: bool = False) -> dict[str, Path]:
     return {path.relative_to(root).as_posix(): path for path in _walk(root, (root.resolve(),) if follow else ())}
 
 
-def make_bundle(files: dict[str, Path]) -> Bundle:
-    """Packs the files. Raises BundleError which names the file that can't be read, or the largest ones if it is"
-    " too large."""
+def make_bundle(files: dict[str, Path], store: str | None = None) -> Bundle:
+    """Packs the files. What is too large for a ConfigMap is for the store below that prefix, where `upload` brings it.
+
+    Raises BundleError which names the file that can't be read, or the largest ones if it is too large.
+    """
     _refuse_huge(files)
     contents = {place: _read(path) for place, path in files.items()}
     archive = _archive(contents, {place: os.access(path, os.X_OK) for place, path in files.items()})
     data = gzip.compress(archive, compresslevel=9, mtime=0)
-    if len(data) > LIMIT:
+    name, listed = names.code_name(names.content_hash(archive)), tuple(sorted(contents))
+    if len(data) <= LIMIT:
+        return Bundle(name, data, listed)
+    if store:
+        digest = hashlib.sha256(archive).hexdigest()
+        return Bundle(name, data, listed, {"uri": names.code_archive(_checked(store), digest), "sha256": digest})
+    sizes = {place: len(content) for place, content in contents.items()}
+    raise BundleError(_too_large(f"{_human(len(data))} compressed", f"{_human(LIMIT)} compressed", sizes, _NO_STORE))
+
+
+def upload(bundle: Bundle) -> bool:
+    """Brings a bundle to the store, unless it is there already or is none of the store's; whether it did.
+
+    Raises:
+        BundleError: it can't be brought there.
+    """
+    if bundle.archive is None:
+        return False
+    from windlass import _store  # noqa: PLC0415  most code is small
+
+    uri = bundle.archive["uri"]
+    try:
+        if _store.exists(uri) and _store.stat(uri).size == len(bundle.data):
+            return False  # one of another size was cut short, or came from another compressor: ours is as good
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, KEY)
+            file.write_bytes(bundle.data)
+            _store.put_file(file, uri)
+    except Exception as error:  # whatever the driver of the scheme raises
         raise BundleError(
-            _too_large(f"{_human(len(data))} compressed", {name: len(contents[name]) for name in contents})
-        )
-    return Bundle(names.code_name(names.content_hash(archive)), data, tuple(sorted(contents)))
+            f"the code bundle ({_human(len(bundle.data))}, too large for a ConfigMap) can't be brought to {uri}:"
+            f" {type(error).__name__}: {error}"
+        ) from error
+    return True
 
 
 def _is_own(file: Path) -> bool:
@@ -147,14 +192,24 @@ def _refuse_huge(files: dict[str, Path]) -> None:
     """Before anything is read: a whole home folder would fill the memory first."""
     sizes = {place: path.stat().st_size for place, path in files.items() if path.exists()}
     if sum(sizes.values()) > MOST_TO_PACK:
-        raise BundleError(_too_large(f"{_human(sum(sizes.values()))} in {len(sizes)} files", sizes))
+        size = f"{_human(sum(sizes.values()))} in {len(sizes)} files"
+        raise BundleError(_too_large(size, _human(MOST_TO_PACK), sizes, ""))
 
 
-def _too_large(size: str, sizes: dict[str, int]) -> str:
+def _checked(store: str) -> str:
+    if "://" not in store or "{" in store:
+        raise BundleError(
+            f"the store {store!r} for code bundles is no address of a folder, such as s3://bucket/windlass"
+            " (with the namespace written out where the operator's setting has {namespace})"
+        )
+    return store
+
+
+def _too_large(size: str, limit: str, sizes: dict[str, int], way_out: str) -> str:
     largest = sorted(sizes, key=lambda place: -sizes[place])[:5]
     listed = "\n".join(f"  {_human(sizes[place]):>10}  {place}" for place in largest)
     return (
-        f"the code bundle has {size}, the limit is {_human(LIMIT)} compressed. Its largest files:\n{listed}\n"
+        f"the code bundle has {size}, the limit is {limit}. Its largest files:\n{listed}\n{way_out}"
         "Move data out of the project's folder, use `--copy auto` (only the modules that are loaded), or build the code"
         " into the image and use `--copy none`."
     )

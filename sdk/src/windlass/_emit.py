@@ -43,7 +43,7 @@ def manifests(
     definitions: Sequence[Entity], bundle: Bundle | None = None, namespace: str | None = None
 ) -> list[Manifest]:
     """The objects to apply: the code bundle first, then the definitions in their order."""
-    found = [] if bundle is None else [code_manifest(bundle)]
+    found = [] if bundle is None or bundle.archive is not None else [code_manifest(bundle)]
     found += [manifest(entity, bundle) for entity in definitions]
     _check_names(found, definitions)
     if namespace is not None:
@@ -64,7 +64,7 @@ def task_spec(task: Task, bundle: Bundle | None) -> Manifest:
     """What a Task says."""
     runner = task.runner()
     if bundle is not None and "python" in runner:
-        runner = {**runner, "python": {**runner["python"], "code": {"configMap": bundle.name}}}
+        runner = {**runner, "python": {**runner["python"], "code": bundle.reference}}
     return {**_interface(task), **runner, **task.overrides}
 
 

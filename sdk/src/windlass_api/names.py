@@ -45,6 +45,8 @@ LABEL_DEFINITION = f"{GROUP}/definition"  # on a ControllerRevision: the Task or
 LABEL_POOL = f"{GROUP}/pool"  # on a worker's pod: the ActorEnvironment
 LABEL_POOL_REVISION = f"{GROUP}/pool-revision"  # on a worker's pod: which workers are alike, see worker_name
 LABEL_ROLE = f"{GROUP}/role"  # on other objects of the operator's: what they are for, e.g. `closure`
+ROLE_CODE = "code"  # on a ConfigMap: a bundle that the SDK brought for revisions, and that may go when they have gone
+CODE_FOLDER = "code"  # below a store's prefix: where code bundles are
 ANNOTATION_TASK = f"{GROUP}/task"  # on a pod: the Task's name, which may be longer than a label's value
 ANNOTATION_NODE = f"{GROUP}/node-path"  # on a child: the node's whole id, where the label has a hash in its place
 ANNOTATION_CLOSURE = f"{GROUP}/closure"  # on a child: what its Execution was pinned to when it was started
@@ -193,6 +195,15 @@ def closure_name(hash: str) -> str:  # noqa: A002  the word the callers use
 def code_name(hash: str) -> str:  # noqa: A002  the word the callers use
     """The ConfigMap of a code bundle, as the SDK emits it."""
     return f"code-{hash}"
+
+
+def code_archive(prefix: str, sha256: str) -> str:
+    """The address of a code bundle in a store: the same code is there once, whoever brings it.
+
+    >>> code_archive("s3://bucket/windlass/", "9f86d0…")
+    's3://bucket/windlass/code/9f86d0….tar.gz'
+    """
+    return f"{prefix.rstrip('/')}/{CODE_FOLDER}/{sha256}.tar.gz"
 
 
 def pinned_code_name(name: str) -> str:

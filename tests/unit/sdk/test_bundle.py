@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import random
@@ -10,10 +11,20 @@ import sys
 import tarfile
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from windlass._bundle import LIMIT, RENDERED_MARK, Bundle, BundleError, files_below, loaded_modules, make_bundle
+from windlass._bundle import (
+    LIMIT,
+    RENDERED_MARK,
+    Bundle,
+    BundleError,
+    files_below,
+    loaded_modules,
+    make_bundle,
+    upload,
+)
 
 
 def written(root: Path, *names: str) -> None:
@@ -133,6 +144,7 @@ def test_too_large_a_bundle_names_its_size_the_limit_the_largest_files_and_the_w
         "949 KiB compressed",
         "the limit is 900 KiB compressed",
         "noise.bin",
+        "`--store s3://bucket/windlass`",
         "`--copy auto`",
         "`--copy none`",
     ):
@@ -150,3 +162,52 @@ def test_a_whole_disk_is_refused_before_it_is_read(tmp_path: Path) -> None:
 def test_a_bundle_up_to_the_limit_fits(tmp_path: Path) -> None:
     (tmp_path / "noise.bin").write_bytes(random.Random(0).randbytes(LIMIT - 20_000))
     assert len(make_bundle(files_below(tmp_path)).data) <= LIMIT
+
+
+def large(folder: Path) -> dict[str, Path]:
+    """The files of a project that no ConfigMap can hold."""
+    written(folder, "flow.py")
+    (folder / "noise.bin").write_bytes(random.Random(0).randbytes(LIMIT + 50_000))
+    return files_below(folder)
+
+
+def test_what_no_configmap_can_hold_is_for_the_store_named_by_its_content(tmp_path: Path) -> None:
+    bundle = make_bundle(large(tmp_path), "s3://bucket/windlass/")
+    assert bundle.archive is not None
+    digest = hashlib.sha256(gzip.decompress(bundle.data)).hexdigest()
+    assert bundle.reference == {"archive": {"uri": f"s3://bucket/windlass/code/{digest}.tar.gz", "sha256": digest}}
+    written(tmp_path / "other", "small.py")
+    small = make_bundle(files_below(tmp_path / "other"), "s3://bucket/windlass/")
+    assert small.reference == {"configMap": small.name}
+
+
+def test_it_is_brought_to_the_store_once_and_again_where_it_was_cut_short(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    bundle = make_bundle(large(tmp_path / "project"), f"file://{tmp_path}/store")
+    assert bundle.archive is not None
+    file = Path(bundle.archive["uri"].removeprefix("file://"))
+    assert upload(bundle) and file.read_bytes() == bundle.data
+    assert not upload(bundle)
+    file.write_bytes(bundle.data[:100])
+    assert upload(bundle) and file.read_bytes() == bundle.data
+
+
+def test_it_may_lie_in_an_object_store(tmp_path: Path, s3_server: Any) -> None:
+    bundle = make_bundle(large(tmp_path), s3_server.uri("windlass"))
+    assert upload(bundle) and not upload(bundle)
+    assert bundle.archive is not None
+    assert s3_server.keys() == [f"windlass/code/{bundle.archive['sha256']}.tar.gz"]
+
+
+def test_a_store_that_does_not_take_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "store").write_text("no folder")
+    bundle = make_bundle(large(tmp_path / "project"), f"file://{tmp_path}/store")
+    with pytest.raises(BundleError, match=r"too large for a ConfigMap\) can't be brought to file://.*\.tar\.gz: "):
+        upload(bundle)
+
+
+@pytest.mark.parametrize("store", ["bucket/windlass", "s3://bucket/{namespace}"])
+def test_a_store_that_is_no_address_is_refused(store: str, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="is no address of a folder, such as s3://bucket/windlass"):
+        make_bundle(large(tmp_path), store)

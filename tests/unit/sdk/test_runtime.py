@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -1057,3 +1058,58 @@ def test_a_file_is_kept_where_there_is_a_store(pod: Pod, tmp_path: Path) -> None
 def test_a_text_that_only_looks_like_a_place_is_a_text(pod: Pod) -> None:
     ended = pod.run_body('return {"uri": "/tmp/a"}', returns="dict[str, str]")
     assert ended.outputs == {"o0": {"uri": "/tmp/a"}}
+
+
+# ---- code in the store ----------------------------------------------------------------------------------------------
+
+
+def in_store(pod: Pod, folder: Path) -> dict[str, str]:
+    """The pod's code, in a store instead of on a mount; what an order says of it."""
+    content = pod.bundle.read_bytes()
+    pod.bundle.unlink()
+    (folder / "code.tar.gz").write_bytes(content)
+    return {
+        "uri": f"file://{folder}/code.tar.gz",
+        "sha256": hashlib.sha256(gzip.decompress(content)).hexdigest(),
+    }
+
+
+@pytest.fixture
+def stored(pod: Pod, tmp_path: Path) -> dict[str, str]:
+    """A task whose code is in a store."""
+    pod.code({"job.py": f"{JOB}\n@task\ndef f() -> int:\n    return 7\n"})
+    return in_store(pod, tmp_path)
+
+
+def test_code_may_come_from_the_store(pod: Pod, stored: dict[str, str]) -> None:
+    assert pod.run("job:f", bundle=stored).outputs == {"o0": 7}
+
+
+def test_code_that_is_gone_from_the_store_is_nobody_elses_fault_and_not_tried_again(
+    pod: Pod, stored: dict[str, str]
+) -> None:
+    Path(stored["uri"].removeprefix("file://")).unlink()
+    ended = pod.run("job:f", bundle=stored)
+    assert ended.error["code"] == "USER:CodeNotFound" and not ended.error["recoverable"]
+    assert "is gone; bring it again" in ended.error["message"]
+
+
+@pytest.mark.parametrize("damage", ["another", "cut", "no gzip"])
+def test_code_that_is_not_what_the_task_was_made_with_does_not_run(
+    damage: str, pod: Pod, stored: dict[str, str]
+) -> None:
+    file = Path(stored["uri"].removeprefix("file://"))
+    content = file.read_bytes()
+    damaged = {"another": gzip.compress(b"print('evil')"), "cut": content[:-20], "no gzip": b"<html>"}
+    file.write_bytes(damaged[damage])
+    ended = pod.run("job:f", bundle=stored)
+    assert (ended.error["kind"], ended.error["code"]) == ("system", "BundleUnreadable")
+    assert stored["uri"] in ended.error["message"]
+
+
+def test_a_store_that_can_not_be_read_is_the_systems_failure(pod: Pod) -> None:
+    pod.code({"job.py": f"{JOB}\n@task\ndef f() -> int:\n    return 7\n"})
+    pod.bundle.unlink()
+    ended = pod.run("job:f", bundle={"uri": "http://127.0.0.1:9/code.tar.gz", "sha256": "0" * 64})
+    assert (ended.error["kind"], ended.error["code"]) == ("system", "BundleUnreadable")
+    assert "http://127.0.0.1:9/code.tar.gz can't be read" in ended.error["message"]

@@ -103,9 +103,17 @@ def python(pod: Manifest, container: Manifest, look: PodLook) -> None:
         container["command"] = ["python3", "-m", "windlass.runtime.boot"]
     else:
         container["command"] = ["python3", f"{RUNTIME}/windlass/runtime/boot.py"]
-    if look.code:  # it is unpacked there; code that is in the image is where the image's author says
+    if bundle_of(look):  # it is unpacked there; code that is in the image is where the image's author says
         container["workingDir"] = WORK
     container["terminationMessagePolicy"] = "File"
+
+
+def bundle_of(look: PodLook) -> str | Mapping[str, str] | None:
+    """Where the code is: a file of the pod, or an archive of the store with its hash. None: in the image."""
+    if look.code:
+        return f"{CODE}/{BUNDLE_KEY}"
+    archive: Mapping[str, str] | None = ((look.spec.get("python") or {}).get("code") or {}).get("archive")
+    return archive
 
 
 def environment(pod: Manifest, container: Manifest, look: PodLook) -> None:
@@ -158,7 +166,7 @@ def runtime(pod: Manifest, container: Manifest, look: PodLook) -> None:
 
 
 def code(pod: Manifest, container: Manifest, look: PodLook) -> None:
-    """The code bundle, when the code isn't in the image."""
+    """The code bundle, when it is a ConfigMap: one that is in the store, the runtime gets itself."""
     if look.code:
         mount(pod, container, "code", CODE, {"configMap": {"name": look.code}})
 

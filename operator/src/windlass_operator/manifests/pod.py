@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from windlass_api import names
-from windlass_operator.manifests.look import BUNDLE_KEY, CODE, PodLook, dressed, identify, mount
+from windlass_operator.manifests.look import PodLook, bundle_of, dressed, identify, mount
 from windlass_operator.manifests.objects import (
     Manifest,
     labels,
@@ -88,7 +88,7 @@ def task_document(ask: PodAsk) -> str:
         "attempt": ask.attempt,
         "task": ask.task,
         "entrypoint": spec["python"]["entrypoint"],
-        "bundle": f"{CODE}/{BUNDLE_KEY}" if ask.look.code else None,
+        "bundle": bundle_of(ask.look),
         "inputs": ask.inputs,
         "retryOn": spec.get("retryOn") or [],
         "limit": ask.look.settings.outputs_limit,

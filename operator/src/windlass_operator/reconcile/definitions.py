@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 from windlass_api import names
 from windlass_operator.clients import clock
-from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, Cluster
+from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, STRATEGIC_MERGE_PATCH, Cluster
+from windlass_operator.core.closure import code_of
 from windlass_operator.core.plan_definition import REVISION_HISTORY, DefinitionPlan, plan_definition
 from windlass_operator.core.status import patch, unchanged
 from windlass_operator.manifests.execution import definition_label
-from windlass_operator.manifests.objects import Manifest, code_digest
+from windlass_operator.manifests.objects import Manifest, code_digest, owner_reference
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.revisions import create_or_own
 from windlass_operator.reconcile.store import Store
@@ -22,7 +23,7 @@ Wanted = tuple[str, str, str]
 """(kind, name, version)."""
 
 
-CREATED = 201
+CREATED, NOT_FOUND = 201, 404
 CODE_CACHE = 4096
 """How many hashes of code are remembered."""
 
@@ -174,8 +175,30 @@ class Definitions:
         answer = await create_or_own(self._cluster, manifest, owner)
         if not answer.ok:
             raise NotReachableError(answer.message)
+        await self._own_code(namespace, manifest["data"]["spec"], answer.body["metadata"])
         if answer.status == CREATED:
             await self._trim(namespace, kind, name)
+
+    async def _own_code(self, namespace: str, spec: Spec, revision: Mapping[str, Any]) -> None:
+        """A code bundle that the SDK brought goes with the last revision that refers to it. One that somebody applied
+        from files is theirs.
+        """
+        source = code_of(spec)
+        if source is None:
+            return
+        path = paths.config_maps(namespace, source)
+        found = await self._cluster.request("GET", path, accept=METADATA_ONLY)
+        if found.status == NOT_FOUND:
+            return  # it may come later; then it came from files
+        if not found.ok:
+            raise NotReachableError(found.message)
+        if (found.body["metadata"].get("labels") or {}).get(names.LABEL_ROLE) != names.ROLE_CODE:
+            return
+        owner = owner_reference("ControllerRevision", revision["name"], revision["uid"], api_version="apps/v1")
+        body = {"metadata": {"ownerReferences": [owner]}}
+        answer = await self._cluster.request("PATCH", path, body, content_type=STRATEGIC_MERGE_PATCH)
+        if not answer.ok and answer.status != NOT_FOUND:
+            raise NotReachableError(answer.message)
 
     async def _trim(self, namespace: str, kind: str, name: str) -> None:
         """Delete the oldest revisions beyond the limit. One with a version is kept: somebody may refer to it."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import os
+import sys
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from windlass import _emit, _project
-from windlass._bundle import Bundle, files_below, loaded_modules, make_bundle
+from windlass._bundle import Bundle, files_below, loaded_modules, make_bundle, upload
 from windlass._entity import Entity
 from windlass._modules import locate
 from windlass_api.findings import NOT_FOUND
 
+PREFIX_VARIABLE = "WINDLASS_RAW_OUTPUT_PREFIX"
 COPY = ("auto", "all", "none")
 COPY_HELP = (
     "which code travels with the tasks: `auto`, the project's modules that the file loads; `all`, every file of"
@@ -21,36 +24,60 @@ COPY_HELP = (
 )
 
 
+STORE_HELP = (
+    "the store for code that is too large for a ConfigMap, such as s3://bucket/folder; the pods read it from there"
+    " (default: $WINDLASS_RAW_OUTPUT_PREFIX)"
+)
+
+
+def store_of(given: str | None = None) -> str | None:
+    """Where code goes that is too large for a ConfigMap."""
+    return given or os.environ.get(PREFIX_VARIABLE) or None
+
+
 class InvalidManifestsError(Exception):
     """Manifests that break a rule of the contract; one line for each finding."""
 
 
-def bundle_of(module: ModuleType, copy: str) -> Bundle | None:
-    """The code bundle for a module."""
-    if copy == "none":
+def bundle_of(module: ModuleType, definitions: Iterable[Entity], copy: str, store: str | None) -> Bundle | None:
+    """The code bundle for definitions of a module; None where none of them runs code, or the image has it."""
+    if copy == "none" or not any(item.kind == "Task" for item in definitions):
         return None
     files = loaded_modules()
     if copy == "all":
         files = {**files_below(Path(locate(str(module.__file__))[0])), **files}
-    return make_bundle(files)
+    return make_bundle(files, store)
 
 
 def manifests_of(
-    module: ModuleType, definitions: Sequence[Entity], *, copy: str, namespace: str | None, image: str | None = None
+    module: ModuleType,
+    definitions: Sequence[Entity],
+    *,
+    copy: str,
+    namespace: str | None,
+    image: str | None = None,
+    store: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The objects of the definitions, held against the contract."""
-    objects = rendered(module, definitions, copy=copy, namespace=namespace, image=image)
+    """The objects of the definitions, held against the contract; code that goes to the store is there."""
+    bundle = bundle_of(module, definitions, copy, store)
+    objects = rendered(module, definitions, bundle, namespace=namespace, image=image)
     problems = [finding for _, finding in findings(objects, range(len(objects)))]
     if problems:
         raise InvalidManifestsError("\n".join(problems))
+    if bundle is not None and upload(bundle):
+        print(f"brought the code to {bundle.reference['archive']['uri']}", file=sys.stderr, flush=True)
     return objects
 
 
 def rendered(
-    module: ModuleType, definitions: Sequence[Entity], *, copy: str, namespace: str | None, image: str | None = None
+    module: ModuleType,
+    definitions: Sequence[Entity],
+    bundle: Bundle | None,
+    *,
+    namespace: str | None,
+    image: str | None = None,
 ) -> list[dict[str, Any]]:
     """The objects of the definitions; `image` is for tasks whose author named none."""
-    bundle = bundle_of(module, copy) if any(item.kind == "Task" for item in definitions) else None
     with _project.compiling(module):
         objects = _emit.manifests(definitions, bundle, namespace)
     for manifest in objects:

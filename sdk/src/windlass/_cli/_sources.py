@@ -31,7 +31,9 @@ def objects(file: Path) -> Iterator[dict[str, Any]]:
     """The objects in a manifest file, or those that a Python file would render. Raises ValueError for other things."""
     if file.suffix == PYTHON:
         module = _project.load(file)
-        yield from _checked.rendered(module, _project.definitions(module), copy="auto", namespace=None)
+        definitions = _project.definitions(module)
+        bundle = _checked.bundle_of(module, definitions, "auto", _checked.store_of())
+        yield from _checked.rendered(module, definitions, bundle, namespace=None)
         return
     try:
         text = file.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from windlass import _project
 from windlass._cli import _render_folder, _yaml
-from windlass._cli._checked import COPY, COPY_HELP, manifests_of
+from windlass._cli._checked import COPY, COPY_HELP, STORE_HELP, manifests_of, store_of
 
 NAME = "render"
 HELP = "write the manifests of a Python file"
@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="DIR", required=True, help="the folder to write to; `-` prints one stream"
     )
     parser.add_argument("--copy", choices=COPY, default="auto", help=COPY_HELP)
+    parser.add_argument("--store", metavar="URI", help=STORE_HELP)
     parser.add_argument(
         "-n", "--namespace", help="the namespace to put in every object (default: none, kubectl's decides)"
     )
@@ -58,7 +59,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Renders."""
     module = _project.load(arguments.file)
-    objects = manifests_of(module, _project.definitions(module), copy=arguments.copy, namespace=arguments.namespace)
+    objects = manifests_of(
+        module,
+        _project.definitions(module),
+        copy=arguments.copy,
+        namespace=arguments.namespace,
+        store=store_of(arguments.store),
+    )
     for manifest in objects:
         for field, pairs in (("labels", arguments.label), ("annotations", arguments.annotation)):
             if pairs:

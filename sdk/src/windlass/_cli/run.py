@@ -121,6 +121,7 @@ def _add_options(parser: argparse.ArgumentParser, defaults: argparse.Namespace |
         help="for tasks that name no image (default: the operator decides)",
     )
     remote.add_argument("--copy", choices=_checked.COPY, default=default("copy", "auto"), help=_checked.COPY_HELP)
+    remote.add_argument("--store", metavar="URI", default=default("store", None), help=_checked.STORE_HELP)
     remote.add_argument(
         "--timeout",
         metavar="SECONDS",
@@ -171,7 +172,12 @@ def _run_remote(module: ModuleType, entity: Entity, inputs: dict[str, Any], opti
         specs = list(specs_of(definitions))
     build_all(specs)  # first, since a builder may say that its image is called otherwise
     objects = _checked.manifests_of(
-        module, definitions, copy=options.copy, namespace=options.namespace, image=options.image
+        module,
+        definitions,
+        copy=options.copy,
+        namespace=options.namespace,
+        image=options.image,
+        store=_checked.store_of(options.store),
     )
     return _remote.run_remote(
         objects,

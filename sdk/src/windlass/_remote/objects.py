@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from windlass._remote.client import AlreadyThereError, Cluster, NotThereError, Object, connect, resource_path
-from windlass_api.names import API_VERSION, SDK_FIELD_MANAGER
+from windlass_api.names import API_VERSION, LABEL_ROLE, ROLE_CODE, SDK_FIELD_MANAGER
 
 _ORDER = ("ConfigMap", "Task", "Workflow", "LaunchPlan")  # what is referred to comes before what refers to it
 _APPLY = "application/apply-patch+yaml"
@@ -145,11 +145,19 @@ def label(obj: Object) -> str:
 
 
 def _apply_one(cluster: Cluster, definition: Object, *, dry_run: bool) -> Object:
-    obj = in_namespace(definition, cluster.namespace)
+    obj = _marked(in_namespace(definition, cluster.namespace))
     meta = obj["metadata"]
     path = resource_path(obj, meta["namespace"], meta["name"])
     query = {**_STRICT, "dryRun": "All"} if dry_run else _STRICT
     return cluster.request("PATCH", path, body=obj, query=query, content_type=_APPLY, what=label(obj))
+
+
+def _marked(obj: Object) -> Object:
+    """A bundle that we bring, rather than somebody's GitOps, goes with the revisions of Tasks that refer to it."""
+    if obj["kind"] != "ConfigMap":
+        return obj
+    meta = obj["metadata"]
+    return {**obj, "metadata": {**meta, "labels": {**meta.get("labels", {}), LABEL_ROLE: ROLE_CODE}}}
 
 
 def _rank(obj: Object) -> int:

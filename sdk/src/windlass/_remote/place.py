@@ -94,6 +94,11 @@ class Place:
         with _store.raw_output_prefix(self._data_upload_location):
             yield self
 
+    @property
+    def code_store(self) -> str | None:
+        """Where code goes that is too large for a ConfigMap: where data goes."""
+        return self._data_upload_location or os.environ.get("WINDLASS_RAW_OUTPUT_PREFIX") or None
+
     # ---- what there is no use for ----
 
     @property

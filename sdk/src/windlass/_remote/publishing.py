@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import warnings
@@ -12,7 +11,7 @@ from types import EllipsisType
 from typing import Any
 
 from windlass import _emit
-from windlass._bundle import Bundle, files_below, make_bundle
+from windlass._bundle import Bundle, files_below, make_bundle, upload
 from windlass._entity import Entity
 from windlass._image import builders, names as image_names
 from windlass._launch_plan import LaunchPlan
@@ -87,7 +86,7 @@ class Publishing(Fetching):
     ) -> FlyteWorkflow:
         """As `register_workflow`, but `fast_package_options` say which code travels along, not the settings."""
         root = None if serialization_settings is None else serialization_settings.source_root
-        bundle = registering.bundle_for(entity, root=root, options=fast_package_options)
+        bundle = registering.bundle_for(entity, root=root, options=fast_package_options, store=self.code_store)
         found: FlyteWorkflow = self._register(
             entity,
             version,
@@ -174,7 +173,9 @@ class Publishing(Fetching):
                 " that are loaded do: give copy_all=True as well, or leave it out",
                 stacklevel=2,
             )
-        bundle = registering.bundle_for(entity, copy_all=copy_all, root=root, options=fast_package_options)
+        bundle = registering.bundle_for(
+            entity, copy_all=copy_all, root=root, options=fast_package_options, store=self.code_store
+        )
         found: FetchedEntity = self._register(
             entity,
             version,
@@ -245,7 +246,7 @@ class Publishing(Fetching):
             options: `show_files` prints what is packed; all files are, whatever `copy_style` can say.
 
         Returns:
-            The package's MD5, and where it is: `configmap://NAMESPACE/NAME`.
+            The package's MD5, and where it is: `configmap://NAMESPACE/NAME`, or an address of the store.
         """
         if not deref_symlinks:
             raise ValueError(f"{caller()}: a package has no symlinks: the files that they point to are packed")
@@ -257,14 +258,17 @@ class Publishing(Fetching):
         files = files_below(Path(root), follow=True)
         if options is not None and options.show_files:
             print("\n".join(sorted(files)))  # noqa: T201  that is what show_files asks for
-        bundle = make_bundle(files)
+        bundle = make_bundle(files, self.code_store)
         if output is not None:
             Path(output).mkdir(parents=True, exist_ok=True)
             (Path(output) / f"{bundle.name}.tar.gz").write_bytes(bundle.data)
+        digest = hashlib.md5(bundle.data, usedforsecurity=False).digest()
+        if bundle.archive is not None:
+            upload(bundle)
+            return digest, bundle.archive["uri"]
         obj = _emit.code_manifest(bundle)
         obj["metadata"]["namespace"] = self.namespace()
         objects.apply(self.cluster, [obj])
-        digest = hashlib.md5(base64.b64decode(obj["binaryData"]["bundle.tar.gz"]), usedforsecurity=False).digest()
         return digest, f"configmap://{obj['metadata']['namespace']}/{bundle.name}"
 
     def activate_launchplan(self, ident: Identifier | FlyteLaunchPlan | str) -> FlyteLaunchPlan:
@@ -310,7 +314,9 @@ class Publishing(Fetching):
         project, domain = project or settings.project, domain or settings.domain
         made = self._objects(
             registering.entities_of(entity, default_plan=default_plan),
-            registering.bundle_for(entity, settings) if isinstance(bundle, EllipsisType) else bundle,
+            registering.bundle_for(entity, settings, store=self.code_store)
+            if isinstance(bundle, EllipsisType)
+            else bundle,
             self.namespace(project, domain),
             settings,
             options,
@@ -335,9 +341,11 @@ class Publishing(Fetching):
         plan: LaunchPlan | None,
         resources: Any = None,
     ) -> list[Object]:
-        """The objects of definitions whose images are there."""
+        """The objects of definitions whose images are there, and their code, if it is the store's."""
         for spec in dict.fromkeys(image_names.specs_of(definitions)):
             builders.build(spec)
+        if bundle is not None:
+            upload(bundle)
         made = registering.objects_of(
             definitions, bundle, namespace=namespace, settings=settings, options=options, plan=plan
         )

@@ -105,8 +105,11 @@ def bundle_for(
     copy_all: bool = False,
     root: str | None = None,
     options: FastPackageOptions | None = None,
+    store: str | None = None,
 ) -> Bundle | None:
-    """The code that travels with an entity; None where it is expected in the image."""
+    """The code that travels with an entity; None where it is expected in the image. What no ConfigMap can hold goes to
+    the store below that prefix.
+    """
     chosen = options and options.copy_style
     if copy_all and chosen not in (None, CopyFileDetection.ALL):
         raise ValueError(f"{caller()}: copy_all and {chosen} of fast_package_options contradict each other; give one")
@@ -125,7 +128,7 @@ def bundle_for(
         files = {**files_below(Path(root or (settings and settings.source_root) or locate(file)[0])), **files}
     if options is not None and options.show_files:
         sys.stderr.write("".join(f"{place}\n" for place in sorted(files)))
-    return make_bundle(files)
+    return make_bundle(files, store)
 
 
 def is_interactive() -> bool:

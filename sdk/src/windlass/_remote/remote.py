@@ -55,8 +55,8 @@ class UnionRemote(Running):
         config: a Config, the path of a kubeconfig, or the name of one of its contexts; unset: the environment's.
         default_project: the project where none is said. A project and a domain are the namespace `{project}-{domain}`.
         default_domain: the domain where none is said. With neither, things go into the context's own namespace.
-        data_upload_location: where files and tables among inputs are written, such as s3://bucket/folder; unset:
-            WINDLASS_RAW_OUTPUT_PREFIX.
+        data_upload_location: where files and tables among inputs are written, such as s3://bucket/folder, and code that
+            is too large for a ConfigMap; unset: WINDLASS_RAW_OUTPUT_PREFIX.
         interactive_mode_enabled: whether versions are made up where none is given; unset: whether this is a notebook.
         **kwargs: `kubeconfig`, `context`, `namespace`, which come before what `config` says.
 

@@ -14,6 +14,8 @@ import os
 import zlib
 from collections.abc import Iterator
 
+from windlass._exceptions import FlyteDataNotFoundException
+
 _BLOCK = 512
 _GZIP = 31  # zlib: the largest window, with a gzip header
 _FILE, _FOLDER = b"0\0", b"5"
@@ -21,22 +23,50 @@ _GNU_NAME, _PAX, _PAX_GLOBAL = b"L", b"x", b"g"
 
 
 class BundleError(Exception):
-    """The archive can't be used; `by_user` tells whether its content is to blame, or the way it came here."""
+    """The archive can't be used; `by_user` tells whether its content is to blame, or the way it came here, and `gone`
+    that there is none.
+    """
 
-    def __init__(self, message: str, by_user: bool = False) -> None:
+    def __init__(self, message: str, by_user: bool = False, gone: bool = False) -> None:
         super().__init__(message)
         self.by_user = by_user
+        self.gone = gone
 
 
-def unpack(path: str, folder: str) -> None:
-    """Writes the bundle's files below the folder."""
+def unpack(place: str | dict[str, str], folder: str) -> None:
+    """Writes a bundle's files below the folder. It is a file of the pod, or `{"uri": …, "sha256": …}` in the store."""
+    archive = gunzip(_read(place), place) if isinstance(place, str) else _fetched(place["uri"], place["sha256"])
+    for name, mode, content in entries(archive):
+        _write(folder, name, mode, content)
+
+
+def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:  # noqa: PTH123  pathlib would be loaded for this alone
-            packed = file.read()
+            return file.read()
     except OSError as error:
         raise BundleError(f"the code bundle can't be read: {error}") from error
-    for name, mode, content in entries(gunzip(packed, path)):
-        _write(folder, name, mode, content)
+
+
+def _fetched(uri: str, sha256: str) -> bytes:
+    """An archive of the store, held against its hash."""
+    import hashlib  # noqa: PLC0415  most code is in a ConfigMap, which nobody can change; so as to the store
+
+    from windlass import _store  # noqa: PLC0415
+
+    try:
+        packed = _store.read_bytes(uri)
+    except FlyteDataNotFoundException as error:
+        raise BundleError(
+            f"the code bundle {uri} is gone; bring it again: render or register the task, which uploads it", gone=True
+        ) from error
+    except Exception as error:  # whatever the driver of the scheme raises
+        raise BundleError(f"the code bundle {uri} can't be read: {type(error).__name__}: {error}") from error
+    archive = gunzip(packed, uri)
+    found = hashlib.sha256(archive).hexdigest()
+    if found != sha256:
+        raise BundleError(f"{uri} is not the code that the task was made with: its SHA-256 is {found}, not {sha256}")
+    return archive
 
 
 def gunzip(packed: bytes, path: str) -> bytes:

@@ -70,7 +70,7 @@ class Order:
         self.attempt: int = content.get("attempt") or 0
         self.element: int | None = content.get("element")
         self.entrypoint: str = content["entrypoint"]
-        self.bundle: str | None = content.get("bundle")
+        self.bundle: str | dict[str, str] | None = content.get("bundle")
         self.inputs: dict[str, Any] = content.get("inputs") or {}
         self.has_marks = "$" in text or "\\u0024" in text
         self.retry_on: list[str] = content.get("retryOn") or []
@@ -259,11 +259,13 @@ def print_lines_at_once() -> None:
 # ---- the user's function --------------------------------------------------------------------------------------------
 
 
-def _unpack(path: str, folder: str) -> None:
+def _unpack(place: str | dict[str, str], folder: str) -> None:
     try:
-        bundle.unpack(path, folder)
+        bundle.unpack(place, folder)
     except bundle.BundleError as error:
         kind, code = ("user", "USER:BadBundle") if error.by_user else ("system", "BundleUnreadable")
+        if error.gone:  # trying again would not bring it back
+            kind, code = "user", "USER:CodeNotFound"
         raise ending.task_error(kind, code, str(error)) from error
 
 

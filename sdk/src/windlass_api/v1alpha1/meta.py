@@ -323,10 +323,26 @@ Parameters = Annotated[dict[str, Parameter], Field(max_length=MAX_PARAMETERS)]
 Outputs = Annotated[dict[str, Output], Field(max_length=MAX_PARAMETERS)]
 
 
+class CodeArchive(Model):
+    """A code bundle in a store. Whoever gets it holds it against its hash, so it is the same for ever."""
+
+    uri: Annotated[str, Field(min_length=5, max_length=1024, pattern=r"^[a-z][a-z0-9+.-]*://\S+$")] = Field(
+        description="Its address, such as s3://bucket/windlass/code/SHA256.tar.gz; the pod reads it as other data."
+    )
+    sha256: Annotated[str, Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]+$")] = Field(
+        description="The SHA-256 of the tar archive, before it was compressed."
+    )
+
+
 class Code(Model):
     """Where the user's code comes from, when it is not in the image."""
 
-    config_map: ObjectName = Field(description="A ConfigMap with the bundle under `bundle.tar.gz` in its binaryData.")
+    RULES: ClassVar[tuple[Rule, ...]] = (exactly_one("place of the code", "configMap", "archive"),)
+
+    config_map: ObjectName | None = Field(
+        None, description="A ConfigMap with the bundle under `bundle.tar.gz` in its binaryData."
+    )
+    archive: CodeArchive | None = Field(None, description="A bundle in the store, for code that no ConfigMap can hold.")
 
 
 class Condition(Model):
