@@ -6,6 +6,8 @@ a kubelet would write. Everything else is real.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
 import signal
@@ -140,6 +142,14 @@ class Api:
     def finished(self, name: str, timeout: float = 60.0) -> Body:
         """The status of an Execution that has ended."""
         return self.execution(name, lambda status: bool(condition(status, "Finished")), f"{name} to finish", timeout)
+
+
+def plain(api: Api, execution: str, value: Any) -> Any:
+    """A value of a status, also where it is so large that a ConfigMap has it."""
+    if not isinstance(value, dict) or set(value) != {"$value"}:
+        return value
+    kept = api.get("configmaps", names.value_name(execution, value["$value"]))
+    return json.loads(gzip.decompress(base64.b64decode(kept["binaryData"]["value.json.gz"])))
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Body | None:

@@ -279,10 +279,11 @@ def test_calls_of_actors_are_counted_and_timed_by_pool(told: Told) -> None:
 
 def test_gauges_of_pools_are_read_when_they_are_scraped(told: Told) -> None:
     found = [PoolCounts("team-a", "models", 3, 2, (("busy", 2), ("idle", 1)))]
-    told.telemetry.actors.pools(lambda: found)
+    told.telemetry.actors.gauges(lambda: found, lambda: 7)
     pool = {"namespace": "team-a", "environment": "models"}
     assert told.value("windlass_actor_calls_waiting", **pool) == 3
     assert told.value("windlass_actor_workers", **pool, state="busy") == 2
+    assert told.value("windlass_actor_results_held") == 7
     found.clear()
     assert told.value("windlass_actor_calls_waiting", **pool) is None
 
@@ -292,7 +293,7 @@ def test_the_number_of_series_of_pools_is_bounded(told: Told) -> None:
         told.telemetry.actors.ran("ns", f"e{number}", "succeeded", 1)
     assert told.value("windlass_actor_calls_total", namespace="other", environment="other", outcome="succeeded") == 50
     many = [PoolCounts("ns", f"e{number:04}", 1, 2, (("idle", 1),)) for number in range(MOST + 50)]
-    told.telemetry.actors.pools(lambda: many)
+    told.telemetry.actors.gauges(lambda: many, lambda: 0)
     rest = {"namespace": "other", "environment": "other"}
     assert told.value("windlass_actor_calls_running", **rest) == 100
     assert told.value("windlass_actor_workers", **rest, state="idle") == 50

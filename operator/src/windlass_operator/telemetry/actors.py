@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -60,12 +60,18 @@ class ActorMetrics:
             [*POOL, "outcome"],
             registry=registry,
         )
+        self._held = Gauge(
+            "windlass_actor_results_held",
+            "Results of calls that are not written to the cluster yet; their workers keep them until they are.",
+            registry=registry,
+        )
         self._gauges = _Gauges()
         registry.register(self._gauges)
 
-    def pools(self, read: Callable[[], Iterable[PoolCounts]]) -> None:
+    def gauges(self, pools: Callable[[], Iterable[PoolCounts]], held: Callable[[], float]) -> None:
         """Where the gauges read their values when they are scraped."""
-        self._gauges.read = read
+        self._gauges.read = pools
+        self._held.set_function(held)
 
     def waited(self, namespace: str, environment: str, seconds: float) -> None:
         """A worker got a call."""
