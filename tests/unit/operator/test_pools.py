@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +14,9 @@ from windlass_api import conditions, names
 from windlass_operator.clients.cluster import Answer
 from windlass_operator.core import unsupported
 from windlass_operator.core.plan_actor import Demand, WorkerView
-from windlass_operator.core.workers import Stage
+from windlass_operator.dispatch.calls import PoolKey
+from windlass_operator.dispatch.switchboard import PodView
+from windlass_operator.kinds.evidence import Waiting
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.definitions import Definitions, NotReachableError
 from windlass_operator.reconcile.pools import Contact, Pools
@@ -38,7 +40,8 @@ class Dispatcher:
         self.waiting, self.spec = 0, {"replicas": 2}
         self.connected: dict[str, WorkerView] = {}
         self.drained: list[str] = []
-        self.told = 0
+        self.known: Mapping[str, PodView] = {}
+        self.whys: dict[str, Waiting] = {}
 
     def demands(self, namespace: str, environment: str) -> Iterable[Demand]:
         if self.waiting:
@@ -50,8 +53,14 @@ class Dispatcher:
     def drain(self, pod_uid: str, reason: str) -> None:
         self.drained.append(pod_uid)
 
-    def pods_changed(self, namespace: str, environment: str) -> None:
-        self.told += 1
+    def pods(self, namespace: str, environment: str, pods: Mapping[str, PodView]) -> None:
+        self.known = pods
+
+    def all_pods_known(self) -> None:
+        pass
+
+    def why(self, pool: PoolKey, why: Waiting) -> None:
+        self.whys[pool.revision] = why
 
 
 class World:
@@ -103,7 +112,7 @@ def test_a_pass_starts_workers_for_calls_and_says_so(world: World) -> None:
     world.dispatcher.waiting = 1
     status = world.reconcile()
     (name,) = world.pods()
-    assert world.pools.why("ns", "models", names.pool_revision({"replicas": 2})).reason == "WorkerStarting"
+    assert world.dispatcher.whys[names.pool_revision({"replicas": 2})].reason == "WorkerStarting"
     assert (status["queuedCalls"], status["replicas"]) == (1, 0), "of what was known before"
     assert world.reconcile()["replicas"] == 1
     assert world.pods() == [name], "it is on its way"
@@ -126,7 +135,7 @@ def test_a_pod_that_another_replica_made_is_as_good_as_ours(world: World) -> Non
     other.dispatcher.waiting = 1
     other.reconcile()
     other.reconcile()
-    assert [pod.name for pod in other.pools.pods_of("ns", "models")] == [name] == other.pods()
+    assert (len(other.dispatcher.known), other.pods()) == (1, [name])
 
 
 def test_what_the_api_server_refuses_stands_in_the_status(world: World) -> None:
@@ -169,8 +178,8 @@ def test_too_many_workers_are_drained_through_the_dispatcher(world: World) -> No
     for name in world.pods():
         running = {"name": "main", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
         world.say(name, phase="Running", containerStatuses=[running])
-    pods = list(world.pools.pods_of("ns", "models"))
-    views = (WorkerView(pod_uid=one.uid, revision=one.revision, free=1) for one in pods)
+    pods = world.dispatcher.known.items()
+    views = (WorkerView(pod_uid=uid, revision=one.revision, free=1) for uid, one in pods)
     world.dispatcher.connected = {view.pod_uid: view for view in views}
     world.environment(replicas=1)
     world.reconcile()
@@ -189,9 +198,9 @@ def test_a_list_of_pods_forgets_those_that_it_lacks_in_its_namespace_only(world:
     world.dispatcher.waiting = 1
     world.reconcile()
     world.pools.pods_listed([], 10**9, "elsewhere")
-    assert len(list(world.pools.pods_of("ns", "models"))) == 1
+    assert len(world.dispatcher.known) == 1
     world.pools.pods_listed([], 10**9, "ns")
-    assert list(world.pools.pods_of("ns", "models")) == []
+    assert world.dispatcher.known == {}
 
 
 def test_older_news_of_a_pod_change_nothing(world: World) -> None:
@@ -201,13 +210,12 @@ def test_older_news_of_a_pod_change_nothing(world: World) -> None:
     old = world.cluster.get(f"{PODS}/{name}") or {}
     world.say(name, phase="Succeeded")
     world.pools.pod_event("MODIFIED", old)
-    assert [pod.stage for pod in world.pools.pods_of("ns", "models")] == [Stage.LEFT]
+    assert world.dispatcher.known == {}, "it has ended, and stays so"
 
 
 def test_calls_for_an_environment_that_is_gone_are_told_so() -> None:
     world = World()
     world.dispatcher.waiting = 1
     world.reconcile()
-    why = world.pools.why("ns", "models", names.pool_revision({"replicas": 2}))
+    why = world.dispatcher.whys[names.pool_revision({"replicas": 2})]
     assert (why.reason, world.pods()) == ("ActorEnvironmentNotFound", [])
-    assert world.dispatcher.told == 1

@@ -43,6 +43,8 @@ class WorkerPod:
     created: float
     since: float = 0.0
     """When its container began to run, or ended."""
+    started_at: float | None = None
+    """When its container began to run, if it has; it may be that it is being deleted since."""
     brief: bool = False
     """Of one that failed: whether it had hardly begun."""
     reason: str = ""
@@ -51,6 +53,11 @@ class WorkerPod:
     """The uid of its ActorEnvironment."""
     authority: str = ""
     """A hash of the certificate authority that it trusts."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing runs in it any more."""
+        return self.stage in (Stage.LEFT, Stage.FAILED)
 
     @property
     def alive(self) -> bool:
@@ -76,6 +83,7 @@ def read(raw: Mapping[str, Any]) -> WorkerPod | None:
         stage=Stage.GOING if meta.get("deletionTimestamp") else stage,
         created=created,
         since=since,
+        started_at=since if stage is Stage.RUNNING else began,
         brief=stage is Stage.FAILED and _was_brief(began, since, reason),
         reason=reason,
         message=message,

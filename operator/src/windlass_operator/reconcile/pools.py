@@ -29,6 +29,8 @@ from windlass_operator.core.plan_actor import (
 )
 from windlass_operator.core.status import patch, unchanged
 from windlass_operator.core.workers import WorkerPod, environment_of, read
+from windlass_operator.dispatch.calls import PoolKey
+from windlass_operator.dispatch.switchboard import PodView
 from windlass_operator.kinds.evidence import Waiting
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.answers import outcome_of
@@ -38,7 +40,7 @@ from windlass_operator.settings import Settings
 from windlass_operator.telemetry.actors import PoolCounts
 
 Raw = Mapping[str, Any]
-PoolKey = tuple[str, str]
+Key = tuple[str, str]
 """(namespace, ActorEnvironment)"""
 
 SOON = 0.1
@@ -57,8 +59,14 @@ class Dispatching(Protocol):
     def drain(self, pod_uid: str, reason: str) -> None:
         """Tell a worker to take nothing more, and to leave once it is done."""
 
-    def pods_changed(self, namespace: str, environment: str) -> None:
-        """A worker's pod came, ended or went: see ``Pools.pods_of``. Also: why calls wait has changed."""
+    def pods(self, namespace: str, environment: str, pods: Mapping[str, PodView]) -> None:
+        """The workers' pods of an environment that have not ended, by uid."""
+
+    def all_pods_known(self) -> None:
+        """Whoever has not been told of has no pods."""
+
+    def why(self, pool: PoolKey, why: Waiting) -> None:
+        """Why calls wait for workers."""
 
 
 class NoDispatcher:
@@ -75,7 +83,13 @@ class NoDispatcher:
     def drain(self, pod_uid: str, reason: str) -> None:
         """Nobody hears it."""
 
-    def pods_changed(self, namespace: str, environment: str) -> None:
+    def pods(self, namespace: str, environment: str, pods: Mapping[str, PodView]) -> None:
+        """Nobody hears it."""
+
+    def all_pods_known(self) -> None:
+        """Nobody hears it."""
+
+    def why(self, pool: PoolKey, why: Waiting) -> None:
         """Nobody hears it."""
 
 
@@ -88,7 +102,6 @@ class _Pool:
     versions: dict[str, int] = field(default_factory=dict)
     """The resourceVersion of what is known of each."""
     refusals: dict[str, Refusal] = field(default_factory=dict)
-    waits: Mapping[str, Waiting] = field(default_factory=dict)
     counts_written_at: float = 0.0
 
 
@@ -120,9 +133,7 @@ class Pools:
         self._wake, self._keeps = wake, keeps
         self.dispatcher: Dispatching = NoDispatcher()
         self.contact = Contact()
-        self._pools: dict[PoolKey, _Pool] = {}
-        self.listed = False
-        """Whether all pods of workers are known."""
+        self._pools: dict[Key, _Pool] = {}
 
     # ---- news ----
 
@@ -154,7 +165,6 @@ class Pools:
         for raw in raws:
             self.pod_event("MODIFIED", raw)
         present = {raw["metadata"]["uid"] for raw in raws}
-        self.listed = True
         for key, pool in self._pools.items():
             if namespace and key[0] != namespace:
                 continue
@@ -163,27 +173,22 @@ class Pools:
                 del pool.pods[uid], pool.versions[uid]
             self._changed(key)
 
-    def _changed(self, key: PoolKey) -> None:
-        self.dispatcher.pods_changed(*key)
+    def all_listed(self) -> None:
+        """The pods of all workers have been listed once."""
+        self.dispatcher.all_pods_known()
+
+    def _changed(self, key: Key) -> None:
+        pods = self._pools[key].pods.values()
+        views = {pod.uid: PodView(pod.revision, pod.started_at) for pod in pods if not pod.ended}
+        self.dispatcher.pods(*key, views)
         self._wake(*key, 0.0)
 
     # ---- answers ----
-
-    def pods_of(self, namespace: str, environment: str) -> Iterable[WorkerPod]:
-        """The pods of an environment's workers, as far as the watch has told."""
-        pool = self._pools.get((namespace, environment))
-        return () if pool is None else tuple(pool.pods.values())
 
     def find(self, namespace: str, environment: str, uid: str) -> WorkerPod | None:
         """One of them by its uid."""
         pool = self._pools.get((namespace, environment))
         return None if pool is None else pool.pods.get(uid)
-
-    def why(self, namespace: str, environment: str, revision: str) -> Waiting:
-        """Why calls for a revision wait."""
-        pool = self._pools.get((namespace, environment))
-        found = None if pool is None else pool.waits.get(revision)
-        return found if found is not None else Waiting()
 
     def counts(self) -> Iterable[PoolCounts]:
         """What there is, for the metrics."""
@@ -213,9 +218,8 @@ class Pools:
         observed = self._observe(namespace, name, pool, body, verdict)
         plan = plan_pool(observed)
         problem = await self._apply(namespace, name, pool, plan)
-        if plan.waits != pool.waits:
-            pool.waits = plan.waits
-            self.dispatcher.pods_changed(namespace, name)
+        for revision, why in plan.waits.items():
+            self.dispatcher.why(PoolKey(namespace, name, revision), why)
         if body is not None and plan.status is not None and self._keeps(namespace, name):
             await self._write(namespace, name, body, pool, plan.status)
         if plan.wake_at is not None:
@@ -305,7 +309,7 @@ class Pools:
             raise NotReachableError(answer.message)
 
 
-def _read(raw: Raw) -> tuple[PoolKey, WorkerPod, int] | None:
+def _read(raw: Raw) -> tuple[Key, WorkerPod, int] | None:
     pod, owner = read(raw), environment_of(raw["metadata"])
     if pod is None or owner is None:
         return None
