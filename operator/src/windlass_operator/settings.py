@@ -113,6 +113,8 @@ class Settings:
     """The Secret in ``lease_namespace`` with the dispatcher's keys, which the first replica makes. Empty: no TLS."""
     dispatcher_keys: str = "/var/run/windlass/dispatcher"
     """Where that Secret is mounted."""
+    pod_ip: str = ""
+    """Where this replica is reached itself, by workers that know it from the Service."""
     dispatcher_heartbeat: float = 5.0
     """Seconds between two signs of life, of workers and of the dispatcher. Who misses three is taken for gone."""
     shards: int = 16

@@ -1,21 +1,24 @@
 """Getting the dispatcher of actors to be called: where it is, its keys, the server, and then telling the pools.
 
 All of it runs beside the rest, since any of it may take a while at the first start of an installation: the Service may
-come later than the operator, and so may the mount of the keys that another replica has made.
+come later than the operator, and so may the mount of the keys that another replica has made. Nothing of it happens
+before there is an ActorEnvironment: gRPC takes memory that most operators never need.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from windlass_operator.clients import clock
 from windlass_operator.clients.certificates import Keys
 from windlass_operator.clients.cluster import Cluster
+from windlass_operator.dispatch.messages import Hello
 from windlass_operator.reconcile import authority, whereabouts
+from windlass_operator.reconcile.loop import Reconciler
 from windlass_operator.reconcile.pools import Contact
+from windlass_operator.reconcile.trust import Claim, Trust
 from windlass_operator.reconcile.whereabouts import Peers, Place, WhereaboutsError
 from windlass_operator.settings import Settings
 
@@ -24,24 +27,49 @@ PAUSE = 2.0
 
 log = logging.getLogger("windlass.dispatcher")
 
-Serve = Callable[[str, Keys | None], Awaitable[None]]
-"""Starts to serve at HOST:PORT with these keys (None: without TLS). Returns once it listens."""
 
+async def serve_workers(cluster: Cluster, settings: Settings, reconciler: Reconciler) -> None:
+    """Serve the workers of actors, until this is cancelled.
 
-def peers_of(cluster: Cluster, settings: Settings) -> Peers:
-    """Who else can be called."""
-    alone = "" if settings.dispatcher_service else settings.dispatcher_address or settings.dispatcher_listen
-    return Peers(cluster, settings.lease_namespace, settings.dispatcher_service, alone)
+    Raises:
+        OSError: it can't be listened where the settings say.
+    """
+    if not settings.dispatcher_listen:
+        return
+    await reconciler.pools.needed.wait()
+    from windlass_operator.dispatch.server import NotAdmitted, Server, Tls  # noqa: PLC0415  it loads gRPC, see above
 
+    trust = Trust(cluster, reconciler.pools.find)
 
-async def open_door(cluster: Cluster, settings: Settings, serve: Serve, tell: Callable[[Contact], None]) -> None:
-    """Serve workers, and tell the pools where: see the module. Returns once both is done."""
+    async def admit(token: str, hello: Hello) -> NotAdmitted | None:
+        claim = Claim(hello.namespace, hello.pool, hello.revision, hello.pod, hello.pod_uid)
+        refused = await trust.admit(token, claim)
+        return None if refused is None else NotAdmitted(refused.message, refused.for_good)
+
     since = clock.now()
     place = await _place(cluster, settings)
     keys = await _keys(cluster, settings, place)
-    await serve(settings.dispatcher_listen, keys)
-    log.info("serving workers of actors on %s; they call %s", settings.dispatcher_listen, place.address)
-    tell(Contact(place.address, keys.authority if keys is not None else "", since))
+    peers = Peers(cluster, settings.lease_namespace, settings.dispatcher_service, _myself(settings))
+    await peers.look()
+    reconciler.dispatcher.peers = lambda: peers.known
+    reconciler.dispatcher.replica = _myself(settings)
+    server = Server(reconciler.dispatcher, admit)
+    tls = None if keys is None else Tls(keys.key.encode(), keys.certificate.encode())
+    await server.start(settings.dispatcher_listen, tls)
+    try:
+        log.info("serving workers of actors on %s; they call %s", settings.dispatcher_listen, place.address)
+        reconciler.pools.opened(Contact(place.address, "" if keys is None else keys.authority, since))
+        await peers.follow()
+    finally:
+        await server.stop()
+
+
+def _myself(settings: Settings) -> str:
+    """Where workers find this very replica."""
+    _, _, port = settings.dispatcher_listen.rpartition(":")
+    if settings.pod_ip:
+        return f"{whereabouts.in_address(settings.pod_ip)}:{port}"
+    return settings.dispatcher_address or settings.dispatcher_listen
 
 
 async def _place(cluster: Cluster, settings: Settings) -> Place:

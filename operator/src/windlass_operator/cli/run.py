@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 import kopf
 
 from windlass_api import names
+from windlass_operator.cli.dispatching import serve_workers
 from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import Cluster, KubernetesCluster
 from windlass_operator.clients.watch import Watch
@@ -282,6 +283,12 @@ def _register_actors(parser: argparse.ArgumentParser, defaults: Settings) -> Non
         help="where that Secret is mounted (default: %(default)s)",
     )
     parser.add_argument(
+        "--pod-ip",
+        default=os.environ.get("POD_IP", defaults.pod_ip),
+        metavar="IP",
+        help="where this replica is itself, apart from the Service (default: $POD_IP)",
+    )
+    parser.add_argument(
         "--dispatcher-heartbeat",
         type=_duration,
         default=defaults.dispatcher_heartbeat,
@@ -456,10 +463,20 @@ async def _operate(arguments: argparse.Namespace) -> int:
             lambda: keeper.held if keeper is not None else 0, lambda: reconciler.store.capacity.waiting
         )
         sharing = Sharing(keeper, Handover(reconciler.store, reconciler.queue, settings.shards))
+        telemetry.actors.gauges(reconciler.pools.counts, reconciler.dispatcher.held)
         beside = [poster.run(cluster), reconciler.cache.keep_swept(arguments.namespace or [""])]
+        if settings.dispatcher_listen:
+            beside.append(_actors(cluster, settings, reconciler))
         return await _serve(arguments, reconciler, beside, telemetry, watches, sharing)
     finally:
         await cluster.close()
+
+
+async def _actors(cluster: Cluster, settings: Settings, reconciler: Reconciler) -> None:
+    try:
+        await serve_workers(cluster, settings, reconciler)
+    except OSError as trouble:
+        raise StartError(str(trouble)) from trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,6 +533,7 @@ async def _serve(
         raise StartError(f"can't listen on {arguments.listen}: {trouble.strerror or trouble}") from trouble
     try:
         await asyncio.gather(*(watch.list() for watch in watches))
+        reconciler.pools.all_listed()
         jobs: list[Coroutine[Any, Any, Any]] = [*beside, *(watch.follow() for watch in watches)]
         jobs += [*sharing.jobs(), *(reconciler.work() for _ in range(WORKERS))]
         tasks = [asyncio.create_task(job) for job in jobs]
@@ -595,6 +613,7 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         dispatcher_secret=arguments.dispatcher_secret,
         dispatcher_keys=arguments.dispatcher_keys,
         dispatcher_heartbeat=arguments.dispatcher_heartbeat,
+        pod_ip=arguments.pod_ip,
         shards=arguments.shards,
         lease_duration=arguments.lease_duration,
         lease_namespace=leases,

@@ -77,8 +77,12 @@ class Dispatcher:
         wake: Callable[[str, str, float], None],
         owns: Owns = lambda *_: True,
         find_bundle: FindBundle | None = None,
+        beat: float = BEAT,
     ) -> None:
-        """``wake(namespace, Execution, delay)`` asks for a pass over an Execution."""
+        """``wake(namespace, Execution, delay)`` asks for a pass over an Execution. ``beat`` is the seconds between two
+        signs of life.
+        """
+        self.beat = beat
         self._now, self._wake, self._find_bundle = now, wake, find_bundle
         self.board = Switchboard(now(), owns)
         self.pool_news: Callable[[str, str], None] = lambda *_: None
@@ -135,6 +139,10 @@ class Dispatcher:
         self.board.close(namespace, execution, but)
         self._do()
 
+    def held(self) -> int:
+        """How many results are not acknowledged yet."""
+        return self.board.held()
+
     # ---- pools ----
 
     def demands(self, namespace: str, environment: str) -> list[Demand]:
@@ -172,7 +180,7 @@ class Dispatcher:
         link = Link(next(self._numbers))
         link.namespace = hello.namespace
         self._links[link.number] = link
-        link.push(Welcome(tuple(self.peers()), BEAT, self.replica))
+        link.push(Welcome(tuple(self.peers()), self.beat, self.replica))
         self.board.hello(link.number, hello, self._now())
         self._do()
         return link
@@ -195,8 +203,8 @@ class Dispatcher:
     async def keep_alive(self) -> None:
         """Give signs of life and look for those of workers, for ever."""
         while True:
-            await asyncio.sleep(BEAT)
-            self.board.silent(self._now(), BEAT)
+            await asyncio.sleep(self.beat)
+            self.board.silent(self._now(), self.beat)
             self._do()
             for link in self._links.values():
                 if link.idle:

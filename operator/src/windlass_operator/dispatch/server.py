@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 
 from windlass_api.protocol import METHOD, dispatcher_pb2 as pb
-from windlass_operator.dispatch.dispatcher import BEAT, Dispatcher, Link
+from windlass_operator.dispatch.dispatcher import Dispatcher, Link
 from windlass_operator.dispatch.messages import (
     Acknowledge,
     Cancel,
@@ -148,7 +148,7 @@ class Server:
     async def _read(self, context: Any, link: Link) -> None:
         """Take in what a worker says, until it ends the stream, or is silent."""
         while True:
-            message = await asyncio.wait_for(context.read(), SILENT_BEATS * BEAT)
+            message = await asyncio.wait_for(context.read(), SILENT_BEATS * self._dispatcher.beat)
             if message is grpc.aio.EOF:
                 return
             said = read(message)

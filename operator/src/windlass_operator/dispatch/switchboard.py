@@ -274,6 +274,10 @@ class Switchboard:
         for holder, ids in told.items():
             self._tell(holder, Acknowledge(tuple(ids)))
 
+    def held(self) -> int:
+        """How many calls have ended of which nobody has written so."""
+        return sum(call.phase is Phase.DONE for call in self.calls.values())
+
     def ended(self, namespace: str, execution: str, uid: str) -> list[Call]:
         """The calls of an Execution whose end is known, and not acknowledged."""
         family = self._families.get((namespace, execution), {}).get(uid)

@@ -38,6 +38,7 @@ from windlass_operator.core.record import record
 from windlass_operator.core.sharing import Limits
 from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
 from windlass_operator.core.status import is_urgent, over_before_start, patch, render, unchanged, waiting
+from windlass_operator.dispatch.dispatcher import Dispatcher
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.apply import Applier
 from windlass_operator.reconcile.caching import CacheKeeper
@@ -97,6 +98,13 @@ class Reconciler:
             lambda namespace, name, delay: self.queue.wake_after(("ActorEnvironment", namespace, name), delay),
             shards.owns,
         )
+        self.dispatcher = self.pools.dispatcher = Dispatcher(
+            clock.now,
+            lambda namespace, name, delay: self.queue.wake_after(("Execution", namespace, name), delay),
+            shards.owns,
+            beat=settings.dispatcher_heartbeat,
+        )
+        self.dispatcher.pool_news = self.pools.news
         self._failures: dict[Key, int] = {}
         self._starts, self._owns = shards.starts, shards.owns
 

@@ -7,6 +7,7 @@ keeper (see ``core.plan_actor``).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -134,6 +135,8 @@ class Pools:
         self.dispatcher: Dispatching = NoDispatcher()
         self.contact = Contact()
         self._pools: dict[Key, _Pool] = {}
+        self.needed = asyncio.Event()
+        """Whether there are ActorEnvironments: nobody has to serve workers before."""
 
     # ---- news ----
 
@@ -172,6 +175,12 @@ class Pools:
             for uid in gone:
                 del pool.pods[uid], pool.versions[uid]
             self._changed(key)
+
+    def opened(self, contact: Contact) -> None:
+        """Workers can call from now on."""
+        self.contact = contact
+        for key in self._pools:
+            self._wake(*key, 0.0)
 
     def all_listed(self) -> None:
         """The pods of all workers have been listed once."""
@@ -214,6 +223,7 @@ class Pools:
         """
         body = self._store.definition("ActorEnvironment", namespace, name)
         pool = self._pools.setdefault((namespace, name), _Pool())
+        self.needed.set()
         verdict = await self._verdict(namespace, body)
         observed = self._observe(namespace, name, pool, body, verdict)
         plan = plan_pool(observed)

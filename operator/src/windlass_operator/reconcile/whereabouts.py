@@ -51,26 +51,28 @@ async def find(cluster: Cluster, namespace: str, service: str) -> Place:
         raise WhereaboutsError(f"the Service {namespace}/{service} has no port that is called {PORT}")
     hosts = (SERVER_NAME, service, f"{service}.{namespace}", f"{service}.{namespace}.svc")
     addresses = tuple(one for one in spec.get("clusterIPs") or [spec.get("clusterIP")] if one and one != "None")
-    host = _in_address(addresses[0]) if addresses else hosts[-1]
+    host = in_address(addresses[0]) if addresses else hosts[-1]
     return Place(f"{host}:{port}", hosts, addresses)
 
 
 class Peers:
     """The replicas of the operator that workers can call."""
 
-    def __init__(self, cluster: Cluster, namespace: str, service: str, alone: str = "") -> None:
+    def __init__(self, cluster: Cluster, namespace: str, service: str, alone: str) -> None:
         """``alone`` is the only replica there is, where no Service tells of any."""
         self._cluster, self._namespace, self._service = cluster, namespace, service
-        self.known: tuple[str, ...] = (alone,) if alone else ()
+        self.known: tuple[str, ...] = (alone,)
 
     async def follow(self) -> None:
         """Keep ``known`` up to date, for ever. What can't be asked for now stays as it was."""
-        while self._service:
-            await self.look()
+        while True:
             await asyncio.sleep(LOOK_AGAIN)
+            await self.look()
 
     async def look(self) -> None:
         """Ask once."""
+        if not self._service:
+            return
         query = {"labelSelector": f"kubernetes.io/service-name={self._service}"}
         answer = await self._cluster.request("GET", paths.endpoint_slices(self._namespace), query=query)
         if answer.ok:
@@ -83,9 +85,9 @@ def endpoints(slices: Iterable[Mapping[str, Any]]) -> Iterable[str]:
         port = next((port["port"] for port in one.get("ports") or () if port.get("name") == PORT), None)
         for endpoint in one.get("endpoints") or ():
             if port is not None and (endpoint.get("conditions") or {}).get("ready", True):
-                yield from (f"{_in_address(address)}:{port}" for address in endpoint.get("addresses") or ())
+                yield from (f"{in_address(address)}:{port}" for address in endpoint.get("addresses") or ())
 
 
-def _in_address(host: str) -> str:
-    """As it stands before a port: an IPv6 address needs brackets."""
+def in_address(host: str) -> str:
+    """A host as it stands before a port: an IPv6 address needs brackets."""
     return f"[{host}]" if ":" in host else host
