@@ -286,6 +286,7 @@ class TestRendered:
         assert arguments.dispatcher_address == ("actors.example:443" if changed else "")
         found = arguments.dispatcher_service, arguments.dispatcher_secret, arguments.dispatcher_heartbeat
         assert found == ("windlass-operator", "windlass-operator-dispatcher", 5)
+        assert arguments.outputs_grace == 600
         assert (arguments.shards, arguments.max_depth, arguments.oom_factor, arguments.cache_ttl) == (16, 64, 2, 0)
 
     def test_there_is_one_operator_unless_more_are_asked_for(self, render: Render) -> None:

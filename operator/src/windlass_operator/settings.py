@@ -117,6 +117,8 @@ class Settings:
     """Where this replica is reached itself, by workers that know it from the Service."""
     dispatcher_heartbeat: float = 5.0
     """Seconds between two signs of life, of workers and of the dispatcher. Who misses three is taken for gone."""
+    outputs_grace: float = 600.0
+    """Seconds that the pod of a container task has for storing the files and folders that are its outputs."""
     shards: int = 16
     """The parts that all objects are divided into; replicas share them. The same number for all replicas."""
     lease_duration: float = 6.0

@@ -51,6 +51,10 @@ ANNOTATION_TASK = f"{GROUP}/task"  # on a pod: the Task's name, which may be lon
 ANNOTATION_NODE = f"{GROUP}/node-path"  # on a child: the node's whole id, where the label has a hash in its place
 ANNOTATION_CLOSURE = f"{GROUP}/closure"  # on a child: what its Execution was pinned to when it was started
 ANNOTATION_AUTHORITY = f"{GROUP}/authority"  # on a worker's pod: a hash of the certificate authority that it trusts
+ANNOTATION_RUNNER = f"{GROUP}/runner"  # on a pod: the kind of its task, where that is not `python`
+ANNOTATION_STOP_GRACE = (
+    f"{GROUP}/stop-grace"  # on a pod: seconds to end in when it is stopped, not when it ends by itself
+)
 ANNOTATION_DEPTH = f"{GROUP}/depth"  # on an Execution: how many Executions it is below the one that a person started
 
 FIELD_MANAGER = "windlass-operator"

@@ -158,6 +158,7 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
     )
     flags = ["--max-pods", "9", "--max-pods-per-namespace", "3", "--namespace-weight", "a=2", "--namespace-weight=b=.5"]
     flags += ["--oom-factor", "1.5", "--max-depth", "3", "--ttl-after-finished", "60", "--cache-ttl", "120"]
+    flags += ["--outputs-grace", "90"]
     flags += ["--interruptible-node-selector", '{"pool": "spot"}']
     flags += ["--interruptible-tolerations", '[{"key": "spot", "operator": "Exists"}]']
     flags += ["--store-prefix", "file:///data/{namespace}", "--store-endpoint", "http://s3", "--store-region", "eu"]
@@ -172,6 +173,7 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
         max_depth=3,
         ttl_after_finished=60.0,
         cache_ttl=120.0,
+        outputs_grace=90.0,
         store=StoreSettings(
             prefix="file:///data/{namespace}",
             endpoint="http://s3",

@@ -17,7 +17,7 @@ from windlass_api.v1alpha1.execution import ExecutionSpec
 from windlass_api.v1alpha1.kinds import KINDS
 from windlass_api.v1alpha1.launch_plan import LaunchPlanSpec
 from windlass_api.v1alpha1.meta import Model, Output, Parameter
-from windlass_api.v1alpha1.task import Python, TaskSpec
+from windlass_api.v1alpha1.task import Container, Python, TaskSpec
 from windlass_api.v1alpha1.workflow import Node, WorkflowInput, WorkflowOutput, WorkflowSpec
 from windlass_operator.core import unsupported
 from windlass_operator.core.admission import NO_STORE, Admitted, NotYet, Refused, Verdict, admit
@@ -33,7 +33,6 @@ VALUES: dict[str, Any] = {
     "trigger": {"artifact": {"name": "data"}},
     "notifications": [{"phases": ["Failed"], "email": {"recipients": ["a@example.com"]}}],
     "concurrency": {"max": 1, "behavior": "Skip"},
-    "container": {"command": ["true"]},
     "actor": {"name": "pool"},
     "artifact": {"name": "data"},
     "accelerator": {"device": "nvidia-tesla-t4"},
@@ -238,7 +237,8 @@ ACTED_ON: dict[type[Model], set[str]] = {
         *("id", "name", "task", "workflow", "launchPlan", "select", "approve", "waitForInput", "sleep", "map"),
         *("inputs", "when", "dependsOn", "overrides"),
     },
-    TaskSpec: {"version", "description", "inputs", "outputs", "python"},
+    TaskSpec: {"version", "description", "inputs", "outputs", "python", "container"},
+    Container: {"command", "args", "inputDir", "outputDir", "metadataFormat", "ioStrategy"},
     Python: {"entrypoint", "code", "dynamic"},
     Parameter: {"type", "description", "default", "schema"},
     WorkflowInput: {"type", "description", "default", "schema"},
@@ -253,6 +253,7 @@ PLACES: dict[type[Model], tuple[str, str]] = {
     WorkflowSpec: ("workflow", ""),
     Node: ("node", ""),
     TaskSpec: ("task", ""),
+    Container: ("task", "container."),
     Python: ("task", "python."),
     Parameter: ("parameter", ""),
     WorkflowInput: ("parameter", ""),

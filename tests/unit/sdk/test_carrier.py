@@ -40,7 +40,7 @@ class Helper:
         """The process, running."""
         own = {
             "PYTHONPATH": str(SOURCES),
-            "WINDLASS_TASK": json.dumps({"task": "t", "limit": LIMIT, "moves": True, **order}),
+            "WINDLASS_TASK": json.dumps({"task": "t", "limit": LIMIT, "retryOn": [], "moves": True, **order}),
             "WINDLASS_RESULT": str(self.result),
             "WINDLASS_READY": str(self.ready),
             "WINDLASS_VALUES": str(self.values),
@@ -191,6 +191,11 @@ def test_a_file_called_error_is_what_the_container_has_to_say(helper: Helper) ->
     error = helper.carry_out({"n": {"type": "int"}})["error"]
     assert (error["kind"], error["type"], error["recoverable"]) == ("user", "FlyteUserRuntimeException", False)
     assert "User Error: the well is dry" in error["message"]
+
+
+def test_an_error_that_its_task_may_retry_is_recoverable(helper: Helper) -> None:
+    error = helper.carry_out({"n": {"type": "int"}}, retryOn=["FlyteAssertion"])["error"]
+    assert (error["kind"], error["recoverable"]) == ("user", True)
 
 
 def test_outputs_beyond_the_limit_of_a_record_are_the_users_failure(helper: Helper) -> None:

@@ -200,6 +200,13 @@ def _register_limits(parser: argparse.ArgumentParser, defaults: Settings) -> Non
         metavar="SECONDS",
         help="how long cached results count, unless their task says so; 0: for ever (default: %(default)s)",
     )
+    parser.add_argument(
+        "--outputs-grace",
+        type=_seconds,
+        default=defaults.outputs_grace,
+        metavar="SECONDS",
+        help="how long storing the files that a container task leaves may take (default: %(default)s)",
+    )
 
 
 def _register_store(parser: argparse.ArgumentParser, defaults: StoreSettings) -> None:
@@ -603,6 +610,7 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         max_depth=arguments.max_depth,
         ttl_after_finished=arguments.ttl_after_finished,
         cache_ttl=arguments.cache_ttl,
+        outputs_grace=arguments.outputs_grace,
         store=store_of(arguments),
         max_pods=arguments.max_pods,
         max_pods_per_namespace=arguments.max_pods_per_namespace,

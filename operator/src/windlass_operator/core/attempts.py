@@ -68,9 +68,11 @@ def begin(
     prepared = set_apart(target.node.id, apart, work.observed.settings, beside)
     if isinstance(prepared, Failure):
         return prepared
-    ask = _pod_ask(work, target, state, prepared)
-    values = work.values_for(prepared)
+    ask = _pod_ask(work, target, state, prepared, inputs)
     manifest = kind_of(target.spec).desired(ask)
+    if isinstance(manifest, Failure):
+        return manifest
+    values = work.values_for(prepared)
     work.actions.append(CreatePod(target.node.id, state.attempt, ask.name, manifest, target.element, values))
     return Begun(_queued(work, state))
 
@@ -90,7 +92,7 @@ def _queued(work: Work, state: NodeState, **more: Any) -> NodeState:
     )
 
 
-def _pod_ask(work: Work, target: Target, state: NodeState, inputs: NodeInputs) -> PodAsk:
+def _pod_ask(work: Work, target: Target, state: NodeState, inputs: NodeInputs, given: Mapping[str, Any]) -> PodAsk:
     observed, settings = work.observed, work.observed.settings
     last = state.system_failures >= settings.system_retries
     look = PodLook(
@@ -111,6 +113,7 @@ def _pod_ask(work: Work, target: Target, state: NodeState, inputs: NodeInputs) -
         attempt=state.attempt,
         task=target.node.target,
         inputs=inputs.document,
+        given=given,
         values=tuple(inputs.large),
         raw_output_prefix=observed.setting("rawOutputPrefix") or "",
         closure=observed.closure.hash,

@@ -40,7 +40,6 @@ ROWS: tuple[Row, ...] = (
     Row("plan", "trigger", "start its runs by hand"),
     Row("plan", "notifications", "watch its Executions", ([],)),
     Row("plan", "concurrency", "start its runs one after the other"),
-    Row("task", "container", "run a Python function in that image"),
     Row("task", "actor", "leave it out; the task then runs in a pod of its own"),
     Row("parameter", "artifact", "pass the value as an input"),
     Row("overrides", "accelerator", "ask for the device in `resources`, such as nvidia.com/gpu"),

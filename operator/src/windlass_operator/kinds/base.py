@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from windlass_operator.kinds.evidence import Evidence
+from windlass_operator.kinds.evidence import Evidence, Failure
 from windlass_operator.manifests.objects import Manifest
 from windlass_operator.manifests.pod import PodAsk
 
@@ -17,8 +17,8 @@ class Kind(Protocol):
     def field(self) -> str:
         """The runner's field in a Task's spec, e.g. ``python``."""
 
-    def desired(self, ask: PodAsk) -> Manifest:
-        """The child that runs one attempt."""
+    def desired(self, ask: PodAsk) -> Manifest | Failure:
+        """The child that runs one attempt, or why no child could."""
 
     def evidence(self, child: Mapping[str, Any]) -> Evidence:
         """What the child, as the API server has it, says about its attempt."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from windlass_api import names
@@ -25,6 +25,8 @@ from windlass_operator.manifests.store import PREFIX, Run, add_variables, run_fo
 
 VALUES = "/var/run/windlass/values"
 TASK = "WINDLASS_TASK"
+MESSAGES = 12 * 1024
+"""Bytes of all termination messages of a pod: the kubelet gives each container an equal share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class PodAsk:
     inputs: Mapping[str, Any]
     element: int | None = None
     """Of a map, which element it runs."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The inputs as they are, large ones and all."""
     values: tuple[str, ...] = ()
     """The hashes of the large values that the inputs refer to."""
     raw_output_prefix: str = ""
@@ -75,10 +79,16 @@ def identity(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
 
 def order(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
     """What it has to do. The last of the variables, so that nothing overrides it."""
-    container["env"].append({"name": TASK, "value": task_document(ask)})
+    container["env"].append({"name": TASK, "value": task_document(ask, message_room(pod, ask))})
 
 
-def task_document(ask: PodAsk) -> str:
+def message_room(pod: Manifest, ask: PodAsk) -> int:
+    """Bytes that the record of one of the pod's containers may have."""
+    spec = pod["spec"]
+    return min(ask.look.settings.outputs_limit, MESSAGES // len([*spec["containers"], *spec.get("initContainers", ())]))
+
+
+def task_document(ask: PodAsk, limit: int) -> str:
     """The JSON in ``WINDLASS_TASK``. ``$`` is written as an escape: Kubernetes would expand ``$(NAME)`` in it."""
     spec = ask.look.spec
     document = {
@@ -91,7 +101,7 @@ def task_document(ask: PodAsk) -> str:
         "bundle": bundle_of(ask.look),
         "inputs": ask.inputs,
         "retryOn": spec.get("retryOn") or [],
-        "limit": ask.look.settings.outputs_limit,
+        "limit": limit,
     }
     if ask.element is not None:
         document["element"] = ask.element
@@ -107,10 +117,15 @@ def large_values(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
 
 def store(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
     """Where its data goes."""
-    look = ask.look
-    folder = run_folder(look.settings.store, Run(look.namespace, ask.execution, ask.uid, ask.raw_output_prefix))
+    folder = data_folder(ask)
     if folder:
         add_variables(container, {PREFIX: folder})
+
+
+def data_folder(ask: PodAsk) -> str:
+    """Where the data of the run goes; nothing where there is no store."""
+    look = ask.look
+    return run_folder(look.settings.store, Run(look.namespace, ask.execution, ask.uid, ask.raw_output_prefix))
 
 
 STEPS = (identity, order, large_values, store)

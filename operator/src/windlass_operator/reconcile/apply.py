@@ -189,7 +189,9 @@ class Applier:
 
     async def _delete_pod(self, namespace: str, execution: str, action: DeletePod) -> Outcome:
         entry = self._store.pod(namespace, execution, action.name)
-        body = {"preconditions": {"uid": entry.uid}} if entry is not None else {}
+        body: dict[str, Any] = {"preconditions": {"uid": entry.uid}} if entry is not None else {}
+        if entry is not None and entry.stop_grace is not None:
+            body["gracePeriodSeconds"] = entry.stop_grace
         answer = await self._cluster.request("DELETE", paths.pods(namespace, action.name), body)
         if answer.ok or answer.status in (404, 409):
             self._store.mark_deleting(namespace, execution, action.name)

@@ -31,7 +31,7 @@ from windlass_operator.core.observed import (
 from windlass_operator.core.record import Recorded
 from windlass_operator.core.states import FINISHED
 from windlass_operator.core.status import parse
-from windlass_operator.kinds import KINDS, executions
+from windlass_operator.kinds import executions, kind_of_pod
 from windlass_operator.kinds.evidence import Evidence
 from windlass_operator.manifests.objects import place_of
 from windlass_operator.reconcile.capacity import Capacity
@@ -115,6 +115,8 @@ class PodEntry:
     version: int
     closure: str = ""
     """What its Execution was pinned to when it was started."""
+    stop_grace: int | None = None
+    """Seconds that it has when it is stopped, if it says so."""
 
 
 @dataclass(slots=True)
@@ -408,7 +410,7 @@ def _id(body: Raw) -> tuple[str, str]:
 
 def _read(raw: Raw) -> tuple[tuple[str, str], PodEntry] | None:
     """A pod: whose it is, and what it says."""
-    return _entry(raw, KINDS[0].evidence(raw))
+    return _entry(raw, kind_of_pod(raw).evidence(raw))
 
 
 def _read_child(body: Raw) -> tuple[tuple[str, str], PodEntry] | None:
@@ -439,6 +441,14 @@ def _entry(raw: Raw, evidence: Evidence) -> tuple[tuple[str, str], PodEntry] | N
         element=ALONE if element is None else element,
         created=parse_time(meta["creationTimestamp"]) if meta.get("creationTimestamp") else 0.0,
     )
-    closure = (meta.get("annotations") or {}).get(names.ANNOTATION_CLOSURE, "")
-    entry = PodEntry(view, meta["uid"], owner["uid"], int(meta["resourceVersion"]), closure)
+    annotations = meta.get("annotations") or {}
+    grace = annotations.get(names.ANNOTATION_STOP_GRACE, "")
+    entry = PodEntry(
+        view,
+        meta["uid"],
+        owner["uid"],
+        int(meta["resourceVersion"]),
+        annotations.get(names.ANNOTATION_CLOSURE, ""),
+        int(grace) if grace.isdigit() else None,
+    )
     return (meta["namespace"], owner["name"]), entry

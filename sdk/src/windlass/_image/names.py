@@ -51,8 +51,7 @@ def specs_of(entities: Iterable[Any]) -> Iterator[ImageSpec]:
         for needed in entity.definitions():
             yield from getattr(needed, "image_specs", ())
             yield from getattr(getattr(needed, "settings", None), "image_specs", ())
-            compiled = getattr(needed, "compile", None)
-            for node in compiled().nodes if compiled is not None else ():
+            for node in needed.compile().nodes if needed.kind == "Workflow" else ():
                 yield from getattr(node, "image_specs", ())
 
 

@@ -37,16 +37,16 @@ def main(role: str) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     else:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(ending.TERMINATED))  # as above, it would be ignored
-    limit = ending.DEFAULT_LIMIT
+    limit, retry_on = ending.DEFAULT_LIMIT, []
     about: dict[str, Any] = {"timings": {}}
     try:
         order = json.loads(os.environ["WINDLASS_TASK"])
-        limit = order["limit"]
+        limit, retry_on = order["limit"], order["retryOn"]
         result = ROLES[role](order, about)
         content, code = ending.success(result, about, limit), 0
     except Exception as error:  # noqa: BLE001  whatever it is, it ends in the record
         by_user = isinstance(error, OSError)  # files that can't be read or written are the container's or too many
-        content, code = ending.error_record(error, by_user, [], about, limit)
+        content, code = ending.error_record(error, by_user, retry_on, about, limit)
     if role == "outputs" or code:
         ending.leave(content, code)
     return code
