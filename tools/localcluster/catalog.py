@@ -4,7 +4,7 @@
 
     localhost/windlass-base:python3      Debian, Python        (also localhost/python:3, the user's image)
     python:3                             the same with pip, in a cluster's registry, for images to be based on
-    localhost/windlass-runtime:dev       the SDK as it is mounted into pods, and boto3 for images without it
+    localhost/windlass-runtime:dev       the SDK as it is mounted into pods, boto3 for images without it, gRPC for workers
     localhost/windlass-operator:dev      base + /app: dependencies + the operator's sources
                                               + /runtime: the SDK again, for clusters without image volumes
 
@@ -50,6 +50,7 @@ MOUNT = "/var/run/windlass/runtime"  # where the operator mounts the runtime int
 NOBODY = "65532"
 S3_FOLDER = "windlass_s3"
 S3_SERVICES = ("s3", "sts", "sso", "sso-oidc")
+ACTORS_FOLDER = "actors"  # where windlass/runtime/worker.py looks for gRPC: a folder for each Python
 _PYTHON = ("LANG=C.UTF-8", "PYTHONUNBUFFERED=1")
 
 
@@ -80,7 +81,7 @@ def building_image() -> Image:
 
 def runtime_image() -> Image:
     """Files only, to be mounted: it has no program to run."""
-    return Image((RUNTIME,), (_s3_layer(""), _sources_layer("mounted", "", (API_SOURCES, SDK_SOURCES))))
+    return Image((RUNTIME,), (_s3_layer(""), _actors_layer(""), _sources_layer("mounted", "", (API_SOURCES, SDK_SOURCES))))
 
 
 def operator_image() -> Image:
@@ -92,6 +93,7 @@ def operator_image() -> Image:
         _dependencies_layer(),
         _sources_layer("app", "app", (API_SOURCES, OPERATOR_SOURCES)),
         _s3_layer("runtime"),
+        _actors_layer("runtime"),
         _sources_layer("runtime", "runtime", (API_SOURCES, SDK_SOURCES)),
     )
     configuration = Configuration(
@@ -154,6 +156,23 @@ def _s3_layer(place: str) -> Blob:
         rootfs.compile_sources(folder, f"/{place}" if place else MOUNT)
 
     return _layer(f"s3-{place or 'mounted'}-{hashlib.sha256(recipe).hexdigest()[:16]}", place, fill)
+
+
+def _actors_layer(place: str) -> Blob:
+    """gRPC for the workers of actors, which is compiled for one Python: here that of the base image, where the
+    Dockerfile has it for all.
+    """
+    project = tomllib.loads((SDK_PROJECT / "pyproject.toml").read_text())["project"]
+    requirements = project["optional-dependencies"]["actors"]
+    constraints = CONSTRAINTS.read_bytes() if CONSTRAINTS.exists() else b""
+    recipe = repr((requirements, constraints, rootfs.PYTHON, ACTORS_FOLDER)).encode()
+
+    def fill(folder: Path) -> None:
+        _install(requirements, folder / ACTORS_FOLDER / f"cp{rootfs.PYTHON.replace('.', '')}")
+        _make_readable(folder)
+        rootfs.compile_sources(folder, f"/{place}" if place else MOUNT)
+
+    return _layer(f"actors-{place or 'mounted'}-{hashlib.sha256(recipe).hexdigest()[:16]}", place, fill)
 
 
 def foreign_requirements(projects: Iterable[str]) -> list[str]:
