@@ -60,6 +60,11 @@ VIOLATIONS = (
         "import prometheus_client",
         "One door to Prometheus: the operator's telemetry",
     ),
+    Violation(
+        "operator/src/windlass_operator/reconcile/pools.py",
+        "import grpc",
+        "One door to gRPC in the operator: the dispatcher's server",
+    ),
     Violation("sdk/src/windlass/_emit.py", "import kubernetes", "One door to a cluster from the SDK: its remote room"),
     Violation(
         "sdk/src/windlass_api/names.py",

@@ -4,7 +4,7 @@
 
     localhost/windlass-base:python3      Debian, Python        (also localhost/python:3, the user's image)
     python:3                             the same with pip, in a cluster's registry, for images to be based on
-    localhost/windlass-runtime:dev       the SDK as it is mounted into pods, boto3 for images without it, gRPC for workers
+    localhost/windlass-runtime:dev       the SDK as it is mounted into pods, boto3 and gRPC for images without them
     localhost/windlass-operator:dev      base + /app: dependencies + the operator's sources
                                               + /runtime: the SDK again, for clusters without image volumes
 
@@ -81,7 +81,8 @@ def building_image() -> Image:
 
 def runtime_image() -> Image:
     """Files only, to be mounted: it has no program to run."""
-    return Image((RUNTIME,), (_s3_layer(""), _actors_layer(""), _sources_layer("mounted", "", (API_SOURCES, SDK_SOURCES))))
+    sources = _sources_layer("mounted", "", (API_SOURCES, SDK_SOURCES))
+    return Image((RUNTIME,), (_s3_layer(""), _actors_layer(""), sources))
 
 
 def operator_image() -> Image:
