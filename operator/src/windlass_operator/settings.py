@@ -47,6 +47,70 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorSettings:
+    """What a cluster calls accelerators: one row of a table, of which the first that knows a device counts."""
+
+    devices: tuple[str, ...]
+    """The devices that the row is about, by patterns such as ``nvidia-*``."""
+    resource: str
+    """The resource that counts them."""
+    label: str = ""
+    """The label of nodes that says which device they have. Empty: nodes are not told apart by it."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What that label says in the place of a device's name, where it says something else."""
+    partition_label: str = ""
+    """The label that says into which parts the devices are divided."""
+    partition_resource: str = ""
+    """The resource that counts parts, such as ``nvidia.com/mig-{partition}``, where they are counted by themselves."""
+    topology_label: str = ""
+    """The label that says how devices are connected."""
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    """The taints that pods bear that ask for the resource."""
+    claim_template: str = ""
+    """The ResourceClaimTemplate to claim in the place of the resource, such as ``gpu-{device}``."""
+
+
+ACCELERATORS = (
+    AcceleratorSettings(
+        devices=("tpu-*",),
+        resource="google.com/tpu",
+        label="cloud.google.com/gke-tpu-accelerator",
+        topology_label="cloud.google.com/gke-tpu-topology",
+        tolerations=({"key": "google.com/tpu", "operator": "Exists", "effect": "NoSchedule"},),
+    ),
+    AcceleratorSettings(
+        devices=("amd-*",),
+        resource="amd.com/gpu",
+        label="k8s.amazonaws.com/accelerator",
+        tolerations=({"key": "amd.com/gpu", "operator": "Exists", "effect": "NoSchedule"},),
+    ),
+    AcceleratorSettings(
+        devices=("*",),
+        resource="nvidia.com/gpu",
+        label="k8s.amazonaws.com/accelerator",
+        partition_label="k8s.amazonaws.com/gpu-partition-size",
+        tolerations=({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},),
+    ),
+)
+"""The table of the chart: the labels that the API's own defaults have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSettings:
+    """What an administrator says about the pods of tasks."""
+
+    template: Mapping[str, Any] = field(default_factory=dict)
+    """What all pods start from: ``metadata`` and ``spec``, as in a PodTemplate's template."""
+    namespaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The same for the pods of a namespace, on top of it."""
+    accelerators: tuple[AcceleratorSettings, ...] = ACCELERATORS
+    default_secret: str = ""
+    """The Secret, in each namespace, that has the keys of those requests that name no group. Empty: there is none."""
+    read_only_root: bool = True
+    """Whether the file system of a task's image can't be written. Its work folder and /tmp always can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of one operator process.
 
@@ -89,6 +153,8 @@ class Settings:
     """The nodes that interruptible attempts go to."""
     interruptible_tolerations: tuple[Mapping[str, str], ...] = ()
     """The taints that they bear."""
+    pods: PodSettings = field(default_factory=PodSettings)
+    """What pods are like."""
     max_depth: int = 64
     """How many Executions may be inside of each other."""
     ttl_after_finished: float = 0.0

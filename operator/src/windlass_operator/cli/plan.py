@@ -26,6 +26,7 @@ from windlass_operator.core.observed import Observed
 from windlass_operator.core.plan_definition import DEFINITIONS
 from windlass_operator.core.plan_execution import Plan, plan_execution, stuck
 from windlass_operator.core.status import render
+from windlass_operator.reconcile.definitions import template_of
 from windlass_operator.reconcile.store import Store
 from windlass_operator.settings import Settings
 
@@ -61,7 +62,12 @@ def plan_world(world: World, now: float) -> list[dict[str, Any]]:
     store = Store()
     for body in world:
         _place(store, body)
-    return [_answer(store, namespace, name, now) for namespace, name in store.executions]
+    found = {
+        (body["metadata"]["namespace"], body["metadata"]["name"]): template_of(body)
+        for body in world
+        if body["kind"] == "PodTemplate"
+    }
+    return [_answer(store, namespace, name, now, found) for namespace, name in store.executions]
 
 
 def _objects(documents: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
@@ -120,10 +126,17 @@ def _place(store: Store, body: Mapping[str, Any]) -> None:
             store.remember_pod(body)
 
 
-def _answer(store: Store, namespace: str, name: str, now: float) -> dict[str, Any]:
+def _answer(
+    store: Store, namespace: str, name: str, now: float, templates: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> dict[str, Any]:
     tracked = store.executions[namespace, name]
     title = {"execution": f"{namespace}/{name}"}
-    verdict = admit(tracked.spec, _finder(store, namespace), lambda name: names.content_hash(name.encode()))
+    verdict = admit(
+        tracked.spec,
+        _finder(store, namespace),
+        lambda name: names.content_hash(name.encode()),
+        find_template=lambda name: templates.get((namespace, name)),
+    )
     if not isinstance(verdict, Admitted):
         return {**title, "verdict": type(verdict).__name__, "reason": verdict.reason, "message": verdict.message}
     closure: Closure = verdict.closure

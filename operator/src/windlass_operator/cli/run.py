@@ -20,6 +20,7 @@ import kopf
 
 from windlass_api import names
 from windlass_operator.cli.dispatching import serve_workers
+from windlass_operator.cli.pod_settings import pod_settings
 from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import Cluster, KubernetesCluster
 from windlass_operator.clients.watch import Watch
@@ -29,7 +30,7 @@ from windlass_operator.manifests.store import problem_of
 from windlass_operator.reconcile.eventing import EventPoster
 from windlass_operator.reconcile.loop import WORKERS, Reconciler
 from windlass_operator.reconcile.shards import EVERYTHING, ClusterLeases, Handover, ShardKeeper
-from windlass_operator.settings import RuntimeDelivery, Settings, StoreSettings
+from windlass_operator.settings import PodSettings, RuntimeDelivery, Settings, StoreSettings
 from windlass_operator.telemetry import Telemetry
 from windlass_operator.telemetry.logs import configure
 from windlass_operator.telemetry.server import serve
@@ -126,6 +127,7 @@ def register(commands: Any) -> None:
         help="unfinished pods of one Execution at a time (default: %(default)s)",
     )
     _register_limits(parser, defaults)
+    _register_pods(parser)
     _register_store(parser, defaults.store)
     _register_actors(parser, defaults)
     _register_sharing(parser, defaults)
@@ -206,6 +208,17 @@ def _register_limits(parser: argparse.ArgumentParser, defaults: Settings) -> Non
         default=defaults.outputs_grace,
         metavar="SECONDS",
         help="how long storing the files that a container task leaves may take (default: %(default)s)",
+    )
+
+
+def _register_pods(parser: argparse.ArgumentParser) -> None:
+    """What pods are like."""
+    parser.add_argument(
+        "--pods",
+        type=_pods,
+        default=PodSettings(),
+        metavar="JSON",
+        help="templates, accelerators and more of the pods of tasks, as in the chart's value `pods`",
     )
 
 
@@ -397,6 +410,13 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise argparse.ArgumentTypeError(f"{text!r} is no JSON object")
     return found
+
+
+def _pods(text: str) -> PodSettings:
+    try:
+        return pod_settings(_object(text))
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"pods.{problem}") from problem
 
 
 def _path(text: str) -> str:
@@ -607,6 +627,7 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         oom_factor=arguments.oom_factor,
         interruptible_node_selector=arguments.interruptible_node_selector,
         interruptible_tolerations=arguments.interruptible_tolerations,
+        pods=arguments.pods,
         max_depth=arguments.max_depth,
         ttl_after_finished=arguments.ttl_after_finished,
         cache_ttl=arguments.cache_ttl,

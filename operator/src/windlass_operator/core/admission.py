@@ -18,16 +18,23 @@ from windlass_operator.core import unsupported
 from windlass_operator.core.closure import (
     Closure,
     FindCode,
+    FindTemplate,
     MissingCodeError,
+    MissingTemplateError,
     TooManyNodesError,
     compile_closure,
     load,
+    with_templates,
     workflow_of_task,
 )
 from windlass_operator.manifests.store import problem_of
 from windlass_operator.settings import StoreSettings
 
 NO_STORE = StoreSettings()
+
+CODE_NOT_FOUND, TEMPLATE_NOT_FOUND = "CodeNotFound", "PodTemplateNotFound"
+UNTOLD = frozenset({CODE_NOT_FOUND, TEMPLATE_NOT_FOUND})
+"""Reasons of which nobody tells the operator that they have healed: it has to look again."""
 
 MISSING = frozenset(NOT_FOUND.values())
 """Reasons that heal by themselves once an object arrives."""
@@ -75,8 +82,16 @@ OF_RUNS = ("maxParallelism", "overwriteCache", "rawOutputPrefix", "serviceAccoun
 """Fields of a launch plan that its runs go by, unless they say so themselves."""
 
 
+def no_templates(name: str) -> None:
+    """There are no PodTemplates."""
+
+
 def admit(  # noqa: PLR0911  one per verdict
-    spec: Mapping[str, Any], find: Find, find_code: FindCode, store: StoreSettings = NO_STORE
+    spec: Mapping[str, Any],
+    find: Find,
+    find_code: FindCode,
+    store: StoreSettings = NO_STORE,
+    find_template: FindTemplate = no_templates,
 ) -> Verdict:
     """Resolve what the Execution runs, validate it, check the given inputs, and compile the closure."""
     found = _target(spec, find)
@@ -97,9 +112,12 @@ def admit(  # noqa: PLR0911  one per verdict
     if unreachable:
         return Refused("InvalidStore", f"rawOutputPrefix: {unreachable}")
     try:
-        return Admitted(load(compile_closure(workflow, find, find_code, found.plan)))
+        closure = load(compile_closure(workflow, find, find_code, found.plan))
+        return Admitted(with_templates(closure, (spec.get("overrides") or {}).get("podTemplateName"), find_template))
     except MissingCodeError as missing_code:
-        return NotYet("CodeNotFound", str(missing_code))
+        return NotYet(CODE_NOT_FOUND, str(missing_code))
+    except MissingTemplateError as missing_template:
+        return NotYet(TEMPLATE_NOT_FOUND, str(missing_template))
     except TooManyNodesError as too_many:
         return Refused("TooManyNodes", f"{label}: {too_many}")
 

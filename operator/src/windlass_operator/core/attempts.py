@@ -32,6 +32,7 @@ from windlass_operator.kinds.evidence import Failure, FailureKind, Succeeded
 from windlass_operator.manifests.execution import child_execution, dynamic_revision
 from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk
+from windlass_operator.manifests.templates import InvalidPodError
 
 POLL = 1.0
 """Seconds between two looks at a result that somebody else computes."""
@@ -69,7 +70,10 @@ def begin(
     if isinstance(prepared, Failure):
         return prepared
     ask = _pod_ask(work, target, state, prepared, inputs)
-    manifest = kind_of(target.spec).desired(ask)
+    try:
+        manifest = kind_of(target.spec).desired(ask)
+    except InvalidPodError as wrong:
+        return Failure(FailureKind.USER, wrong.reason, wrong.message)
     if isinstance(manifest, Failure):
         return manifest
     values = work.values_for(prepared)
@@ -99,6 +103,7 @@ def _pod_ask(work: Work, target: Target, state: NodeState, inputs: NodeInputs, g
         namespace=observed.namespace,
         spec=target.spec,
         code=target.node.code,
+        template=observed.closure.pod_templates.get(target.spec.get("podTemplateName") or ""),
         service_account=observed.setting("serviceAccountName"),
         interruptible=bool(target.spec.get("interruptible")) and not (last and settings.system_retries > 0),
         oom_failures=state.oom_failures,

@@ -33,6 +33,8 @@ MAX_NODES = 2000
 """Nodes of one Execution, those of inner workflows included: what its status has room for."""
 
 Spec = Mapping[str, Any]
+FindTemplate = Callable[[str], Spec | None]
+"""The name of a PodTemplate object → its template, or None if there is no such object."""
 
 
 class NodeKind(str, Enum):
@@ -154,6 +156,12 @@ class Closure:
         return dict(self.document["code"])
 
     @property
+    def pod_templates(self) -> Mapping[str, Spec]:
+        """The templates of the PodTemplate objects that are named, as they were when the Execution was admitted."""
+        found: Mapping[str, Spec] = self.document.get("podTemplates") or {}
+        return found
+
+    @property
     def plan(self) -> Mapping[str, Any]:
         """What the LaunchPlan said that it is a run of, as far as runs go by it."""
         found: Mapping[str, Any] = self.document.get("plan") or {}
@@ -175,6 +183,13 @@ class MissingCodeError(LookupError):
 
     def __init__(self, task: str, source: str) -> None:
         super().__init__(f"the ConfigMap {source!r} with the code of task {task!r} isn't in this namespace (yet)")
+
+
+class MissingTemplateError(LookupError):
+    """A PodTemplate that is named isn't there."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"podTemplateName: there is no PodTemplate {name!r} in this namespace (yet)")
 
 
 class TooManyNodesError(ValueError):
@@ -207,6 +222,24 @@ def compile_closure(workflow: Spec, find: Find, find_code: FindCode, plan: Spec 
     if count > MAX_NODES:
         raise TooManyNodesError(count)
     return {**document, "code": code}
+
+
+def with_templates(closure: Closure, of_run: str | None, find_template: FindTemplate) -> Closure:
+    """The closure with the PodTemplates that its tasks name, or the one that the Execution names for all of them.
+
+    Raises:
+        MissingTemplateError: one doesn't exist.
+    """
+    tasks = [node for node in closure.nodes.values() if node.kind is NodeKind.TASK]
+    named = {of_run} if of_run and tasks else {node.spec.get("podTemplateName") for node in tasks}
+    wanted = sorted(name for name in named if name)
+    if not wanted:
+        return closure
+    found = {name: find_template(name) for name in wanted}
+    for name, template in found.items():
+        if template is None:
+            raise MissingTemplateError(name)
+    return load({**closure.document, "podTemplates": found})
 
 
 def _collect(workflow: Spec, document: dict[str, Any], code: dict[str, str], find: Find, find_code: FindCode) -> None:

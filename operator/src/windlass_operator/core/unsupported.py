@@ -42,13 +42,6 @@ ROWS: tuple[Row, ...] = (
     Row("plan", "concurrency", "start its runs one after the other"),
     Row("task", "actor", "leave it out; the task then runs in a pod of its own"),
     Row("parameter", "artifact", "pass the value as an input"),
-    Row("overrides", "accelerator", "ask for the device in `resources`, such as nvidia.com/gpu"),
-    Row("overrides", "sharedMemory", "leave it out"),
-    Row("overrides", "secrets", "leave it out; no Secret can be read yet"),
-    Row("overrides", "podTemplate", "leave it out; image, env and resources can be set"),
-    Row("overrides", "podTemplateName", "leave it out; image, env and resources can be set"),
-    Row("overrides", "labels", "leave it out", ({},)),
-    Row("overrides", "annotations", "leave it out", ({},)),
     Row("overrides", "deck", "leave it out; log what should be seen"),
 )
 

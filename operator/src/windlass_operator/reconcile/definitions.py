@@ -28,6 +28,14 @@ CODE_CACHE = 4096
 """How many hashes of code are remembered."""
 
 
+def template_of(pod_template: Mapping[str, Any]) -> dict[str, Any]:
+    """What a PodTemplate object says about pods, as closures keep it."""
+    template = pod_template.get("template") or {}
+    meta = template.get("metadata") or {}
+    marks = {part: meta[part] for part in ("labels", "annotations") if meta.get(part)}
+    return {"metadata": marks, "spec": template.get("spec") or {}}
+
+
 class NotReachableError(Exception):
     """The API server didn't answer: the pass has to be repeated."""
 
@@ -39,8 +47,10 @@ class Lookup:
         self._store, self._namespace = store, namespace
         self.specs: dict[Wanted, Spec | None] = {}
         self.digests: dict[str, str | None] = {}
+        self.templates: dict[str, Spec | None] = {}
         self._asked: set[Wanted] = set()
         self._asked_code: set[str] = set()
+        self._asked_templates: set[str] = set()
 
     def find(self, kind: str, name: str, version: str | None) -> Spec | None:
         """The spec of a definition, as it is now or as it was in a version."""
@@ -56,10 +66,15 @@ class Lookup:
         self._asked_code.add(name)
         return self.digests.get(name)
 
+    def pod_template(self, name: str) -> Spec | None:
+        """The template of a PodTemplate object."""
+        self._asked_templates.add(name)
+        return self.templates.get(name)
+
     @property
     def missing(self) -> bool:
         """Whether something was asked for that has to be fetched."""
-        return bool(self.missing_specs or self.missing_code)
+        return bool(self.missing_specs or self.missing_code or self.missing_templates)
 
     @property
     def missing_specs(self) -> set[Wanted]:
@@ -70,6 +85,11 @@ class Lookup:
     def missing_code(self) -> set[str]:
         """ConfigMaps to look at."""
         return self._asked_code - self.digests.keys()
+
+    @property
+    def missing_templates(self) -> set[str]:
+        """PodTemplates to fetch."""
+        return self._asked_templates - self.templates.keys()
 
 
 class Definitions:
@@ -123,6 +143,8 @@ class Definitions:
                 lookup.specs[kind, name, version] = await self._fetch(namespace, kind, name, version)
             for name in lookup.missing_code:
                 lookup.digests[name] = await self._code_digest(namespace, name)
+            for name in lookup.missing_templates:
+                lookup.templates[name] = await self._pod_template(namespace, name)
 
     async def _code_digest(self, namespace: str, name: str) -> str | None:
         """A hash of the code in a ConfigMap; None when there is none. Reads it whole only when it has changed.
@@ -146,6 +168,14 @@ class Definitions:
             self._code.clear()
         self._code[whole.body["metadata"]["uid"], whole.body["metadata"]["resourceVersion"]] = digest
         return digest
+
+    async def _pod_template(self, namespace: str, name: str) -> Spec | None:
+        answer = await self._cluster.request("GET", paths.pod_template(namespace, name))
+        if answer.status == 404:
+            return None
+        if not answer.ok:
+            raise NotReachableError(answer.message)
+        return template_of(answer.body)
 
     async def _fetch(self, namespace: str, kind: str, name: str, version: str) -> Spec | None:
         """The newest revision of a definition with this version. An older object of this name doesn't count: its

@@ -29,7 +29,7 @@ from windlass_operator.core.actions import (
     TellExecution,
     Unavailable,
 )
-from windlass_operator.core.admission import Admitted, NotYet, Refused, admit
+from windlass_operator.core.admission import UNTOLD, Admitted, NotYet, Refused, admit
 from windlass_operator.core.closure import Closure
 from windlass_operator.core.history import limits_any, surplus
 from windlass_operator.core.observed import ExecutionState, Observed
@@ -58,8 +58,8 @@ LAZY_WRITE = 1.0
 """Seconds that a status which only says *under way* may wait to be written: short nodes then never cost that write."""
 
 PAUSE_CAP = 30.0
-LOOK_FOR_CODE = 5.0
-"""Seconds between two looks for a ConfigMap with code that an Execution waits for."""
+LOOK_FOR_OTHERS = 5.0
+"""Seconds between two looks for an object that an Execution waits for and that is not watched: code, a PodTemplate."""
 
 ROUNDS = 12
 """Plans per pass. More than one is needed where something was looked up, or refused, which has consequences at once.
@@ -301,7 +301,7 @@ class Reconciler:
             return None
         verdict = await self._definitions.resolving(
             namespace,
-            lambda lookup: admit(tracked.spec, lookup.find, lookup.code, self._settings.store),
+            lambda lookup: admit(tracked.spec, lookup.find, lookup.code, self._settings.store, lookup.pod_template),
         )
         if pinned and not (isinstance(verdict, Admitted) and verdict.closure.hash == pinned):
             await self._give_up(namespace, name, tracked, pinned)
@@ -311,8 +311,8 @@ class Reconciler:
                 await self._end_early(namespace, name, tracked, ExecutionPhase.FAILED, reason, message)
             case NotYet(reason, message):
                 await self._wait(namespace, name, tracked, reason, message)
-                if reason == "CodeNotFound":  # nobody tells us when a ConfigMap arrives
-                    self.queue.wake_after(("Execution", namespace, name), LOOK_FOR_CODE)
+                if reason in UNTOLD:
+                    self.queue.wake_after(("Execution", namespace, name), LOOK_FOR_OTHERS)
             case Admitted(closure):
                 return await self._pin(namespace, name, tracked, closure)
         return None

@@ -34,6 +34,11 @@ def config_maps(namespace: str, name: str = "") -> str:
     return _core(namespace, "configmaps", name)
 
 
+def pod_template(namespace: str, name: str) -> str:
+    """A PodTemplate."""
+    return _core(namespace, "podtemplates", name)
+
+
 def events(namespace: str) -> str:
     """The Events of a namespace."""
     return _core(namespace, "events", "")
