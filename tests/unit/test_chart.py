@@ -20,7 +20,7 @@ from windlass_api import names
 from windlass_operator.cli import run as operator_run
 from windlass_operator.handlers import KINDS
 from windlass_operator.reconcile import whereabouts
-from windlass_operator.settings import StoreSettings
+from windlass_operator.settings import PodSettings, StoreSettings
 
 STORE = StoreSettings(
     prefix="s3://b/{namespace}",
@@ -170,7 +170,8 @@ class TestRendered:
             ("", "configmaps"): {"get", "list", "create", "patch", "delete"},
             ("coordination.k8s.io", "leases"): {*reading, "create", "update", "patch", "delete"},
             ("apps", "controllerrevisions"): {"get", "list", "create", "patch", "delete"},
-            ("", "events"): {"create"},
+            ("", "podtemplates"): {"get"},
+            ("", "events"): {"create", "list", "watch"},
         }
 
     def test_with_namespaces_named_there_is_no_right_elsewhere(self, render: Render) -> None:
@@ -263,6 +264,8 @@ class TestRendered:
              "--set", "store.pathStyle=true", "--set", "store.secret=keys", "--set", "store.region=eu",
              "--set", "store.volume.persistentVolumeClaim.claimName=x", "--set", "store.env.A=b",
              "--set", "store.serviceAccountName=runner", "--set", "actors.address=actors.example:443",
+             "--set", "pods.defaultSecret=common",
+             "--set-json", 'pods.template={"metadata": {"labels": {"a": "$(POD_NAME)"}}}',
              "--set", "ttlAfterFinished=31536000", "--set-json", "leaseDuration=4.5"),
         ],
         ids=["default", "local", "everything"],
@@ -280,6 +283,9 @@ class TestRendered:
         assert arguments.interruptible_node_selector == ({"pool": "spot"} if changed else {})
         assert list(arguments.interruptible_tolerations) == ([{"key": "spot"}] if changed else [])
         assert operator_run.store_of(arguments) == (STORE if changed else StoreSettings())
+        template = {"metadata": {"labels": {"a": "$(POD_NAME)"}}}
+        assert arguments.pods == (PodSettings(template=template, default_secret="common") if changed else PodSettings())
+        assert "$(" not in "".join(deployment["spec"]["template"]["spec"]["containers"][0]["args"])
         assert arguments.ttl_after_finished == (31_536_000 if changed else 0)
         assert arguments.lease_duration == (4.5 if changed else 6)
         assert arguments.dispatcher_listen == "0.0.0.0:7433"
@@ -323,6 +329,24 @@ class TestRendered:
         assert "cpu" not in container["resources"]["limits"]
         assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "startupProbe")} == {"/healthz"}
         assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+    def test_a_network_policy_lets_metrics_in_and_the_operator_out_to_the_api_server_only(self, render: Render) -> None:
+        assert of_kind(render(), "NetworkPolicy") == []
+        monitoring = '[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]'
+        objects = render(
+            *("--set", "networkPolicy.enabled=true", "--set-json", f"networkPolicy.metricsFrom={monitoring}"),
+            *("--set-json", 'networkPolicy.apiServer=[{"ipBlock": {"cidr": "10.0.0.1/32"}}]'),
+        )
+        (policy,), (deployment,) = (of_kind(objects, kind) for kind in ("NetworkPolicy", "Deployment"))
+        assert policy["spec"]["podSelector"] == deployment["spec"]["selector"]
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+        (into, workers), (names_, peers, api) = policy["spec"]["ingress"], policy["spec"]["egress"]
+        assert workers == {"ports": [{"port": "dispatcher", "protocol": "TCP"}]}
+        assert peers["to"] == [{"podSelector": deployment["spec"]["selector"]}]
+        assert (into["ports"], into["from"]) == ([{"port": "http", "protocol": "TCP"}], json.loads(monitoring))
+        assert {one["port"] for one in names_["ports"]} == {53}
+        assert [one["port"] for one in api["ports"]] == [443, 6443]
+        assert api["to"] == [{"ipBlock": {"cidr": "10.0.0.1/32"}}]
 
     def test_service_and_monitor_find_the_operator(self, render: Render) -> None:
         objects = render("--set", "serviceMonitor.enabled=true")

@@ -48,6 +48,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-dispatcher" (include "windlass.fullname" .) | trunc 253) .Values.actors.secret -}}
 {{- end -}}
 
+{{/* What the pods of tasks are like, in JSON without a dollar sign: Kubernetes would expand it in an argument. */}}
+{{- define "windlass.pods" -}}
+{{- $pods := dict "template" .Values.pods.template "namespaces" .Values.pods.namespaces "accelerators" .Values.pods.accelerators -}}
+{{- $rest := dict "defaultSecret" .Values.pods.defaultSecret "readOnlyRootFilesystem" .Values.pods.readOnlyRootFilesystem -}}
+{{- merge $pods $rest | toJson | replace "$" "\\u0024" -}}
+{{- end -}}
+
 {{/* Everything the operator may do to namespaced objects. Not among it: Secrets, and writing any spec of a user. */}}
 {{- define "windlass.rules" -}}
 - apiGroups: [windlass.dev]
@@ -75,6 +82,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [leases] # who computes a result that others wait for; which replica has which Executions
   verbs: [get, list, watch, create, update, patch, delete]
 - apiGroups: [""]
-  resources: [events]
-  verbs: [create]
+  resources: [podtemplates] # what tasks name by podTemplateName
+  verbs: [get]
+- apiGroups: [""]
+  resources: [events] # what happened to nodes of runs; and why kubelets can't mount volumes, which only Events tell
+  verbs: [create, list, watch]
 {{- end -}}

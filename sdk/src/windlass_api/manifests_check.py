@@ -279,7 +279,7 @@ def _execution_findings(spec: Mapping[str, Any], find: validation.Find) -> list[
         return [Finding(f"spec.{field}", NOT_FOUND[kind], not_found(kind, reference))]
     return [
         *validation.complete_inputs(interface.inputs, spec.get("inputs"))[1],
-        *validation.memory_findings(spec.get("overrides") or {}, "spec.overrides"),
+        *validation.override_findings(spec.get("overrides") or {}, "spec.overrides"),
     ]
 
 

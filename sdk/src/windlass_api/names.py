@@ -67,6 +67,7 @@ MAX_DERIVED_NAME = 200  # of a definition's name, so that names derived from it 
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _LOOKS_HASHED = re.compile(r"-[0-9a-f]{6}\Z")
+LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 _LOOKS_LIKE_A_HASHED_GATE = re.compile(r"-[0-9a-f]{10}\Z")
 _NOT_IN_LABEL = re.compile(r"[^-a-z0-9]+")
 _NOT_IN_LABEL_VALUE = re.compile(r"[^-_.A-Za-z0-9]+")
@@ -85,6 +86,11 @@ def is_dns_label(text: str) -> bool:
 def is_dns_subdomain(text: str) -> bool:
     """Whether the text may be the name of an object."""
     return len(text) <= MAX_NAME and _DNS_SUBDOMAIN.match(text) is not None
+
+
+def is_label_key(text: str) -> bool:
+    """Whether the text may be the key of a label or an annotation."""
+    return len(text.rpartition("/")[2]) <= MAX_LABEL and re.match(LABEL_KEY, text) is not None
 
 
 def canonical_json(obj: Any) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from windlass_operator.cli.pod_settings import pod_settings
 from windlass_operator.kinds import kind_of
 from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk
@@ -33,6 +34,7 @@ def _ask(told: dict[str, Any]) -> PodAsk:
     settings = told.pop("settings", {})
     if "runtime_delivery" in settings:
         settings["runtime_delivery"] = RuntimeDelivery(settings["runtime_delivery"])
+    settings["pods"] = pod_settings(settings.pop("pods", {}))
     settings["store"] = StoreSettings(**settings.pop("store", {}))
     told["values"] = tuple(told.pop("values", ()))
     look = {field.name: told.pop(field.name) for field in fields(PodLook) if field.name in told}

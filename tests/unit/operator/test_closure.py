@@ -374,3 +374,34 @@ def test_of_many_problems_the_first_five_are_told() -> None:
     assert isinstance(verdict, Refused)
     assert verdict.message.count("spec.inputs.q") == 5
     assert verdict.message.endswith("; and 2 more")
+
+
+# PodTemplates that are named
+
+
+def pinned(spec: Body | None = None, **templates: Body) -> Any:
+    """What becomes of an Execution of a task that names the PodTemplate `base`, where there are these."""
+    known: dict[str, Body] = {"t": task(podTemplateName="base")}
+    return admit(
+        {"task": {"name": "t"}, **(spec or {})},
+        lambda kind, name, _: known.get(name) if kind == "Task" else None,
+        lambda _: None,
+        find_template=templates.get,
+    )
+
+
+def test_a_pod_template_that_is_missing_is_waited_for_by_name() -> None:
+    assert pinned() == NotYet(
+        "PodTemplateNotFound", "podTemplateName: there is no PodTemplate 'base' in this namespace (yet)"
+    )
+
+
+def test_a_pod_template_is_pinned_and_another_one_makes_another_closure() -> None:
+    first, second = pinned(base={"spec": {"hostname": "a"}}), pinned(base={"spec": {"hostname": "b"}})
+    assert dict(first.closure.pod_templates) == {"base": {"spec": {"hostname": "a"}}}
+    assert first.closure.hash != second.closure.hash
+
+
+def test_the_pod_template_of_the_run_stands_for_those_of_its_tasks() -> None:
+    verdict = pinned({"overrides": {"podTemplateName": "mine"}}, mine={"spec": {}})
+    assert set(verdict.closure.pod_templates) == {"mine"}

@@ -253,3 +253,15 @@ def test_a_status_that_was_not_taken_is_written_again_later(world: World, status
     with pytest.raises(NotReachableError, match="try again"):
         world.reconcile()
     assert world.reconcile()["conditions"][0]["status"] == "True"
+
+
+# PodTemplates
+
+
+def test_a_pod_template_is_what_it_says_about_pods_and_nothing_else(world: World) -> None:
+    assert world.resolving(lambda lookup: lookup.pod_template("base")) is None
+    meta = {"creationTimestamp": None, "labels": {"team": "data"}, "name": "x"}
+    body = {"metadata": {"name": "base"}, "template": {"metadata": meta, "spec": {"hostname": "h"}}}
+    world.cluster.put("/api/v1/namespaces/ns/podtemplates", body)
+    found = world.resolving(lambda lookup: lookup.pod_template("base"))
+    assert found == {"metadata": {"labels": {"team": "data"}}, "spec": {"hostname": "h"}}

@@ -181,7 +181,7 @@ def test_every_mount_has_its_volume_and_every_volume_its_mount(ask: PodAsk) -> N
     assert len(set(volumes)) == len(volumes)
     assert len(set(paths)) == len(paths)
     writable = {mount["name"] for mount in pod["spec"]["containers"][0]["volumeMounts"] if not mount.get("readOnly")}
-    assert writable == {"work", *(["store"] if ask.look.settings.store.volume else [])}
+    assert writable == {"work", "tmp", *(["store"] if ask.look.settings.store.volume else [])}
 
 
 @settings(max_examples=60, deadline=None)

@@ -263,3 +263,49 @@ def test_definitions_come_change_and_go() -> None:
     store.forget_definition("Task", body)
     store.forget_definition("Task", body)
     assert store.definition("Task", "ns", "t") is None
+
+
+# What only the kubelet says, in Events
+
+
+def unmounted(message: str = 'secret "db" not found', uid: str = "p1", namespace: str = "ns") -> Body:
+    about = {"kind": "Pod", "namespace": namespace, "name": "e-a-0", "uid": uid}
+    return {"involvedObject": about, "reason": "FailedMount", "message": message}
+
+
+MOUNTED = {"phase": "Pending", "conditions": [{"type": "PodReadyToStartContainers", "status": "True"}]}
+PULLING = {"phase": "Pending", "containerStatuses": [container({"waiting": {"reason": "ImagePullBackOff"}})]}
+
+
+def test_a_pod_whose_volumes_can_not_be_mounted_is_stuck_with_what_the_kubelet_says() -> None:
+    store = store_with(pod())
+    assert store.remember_trouble(unmounted()) == E
+    assert view(store).evidence == Waiting("FailedMount", 'secret "db" not found', stuck=True)
+    assert store.remember_trouble(unmounted()) is None, "it says so again and again"
+    assert store.remember_trouble(unmounted('secret "tls" not found')) == E
+    store.remember_pod(pod(version=2))
+    assert view(store).evidence.message == 'secret "tls" not found', "the pod itself says nothing of it"
+
+
+@pytest.mark.parametrize("status", [MOUNTED, PULLING, RUNNING, DONE])
+def test_trouble_with_volumes_is_over_once_the_pod_says_more(status: Body) -> None:
+    store = store_with(pod())
+    store.remember_trouble(unmounted())
+    assert store.remember_pod(pod(version=2, status=status)) == E
+    assert getattr(view(store).evidence, "reason", "") != "FailedMount"
+    assert store.remember_trouble(unmounted()) is None, "an Event that comes late"
+    assert getattr(view(store).evidence, "reason", "") != "FailedMount"
+
+
+@pytest.mark.parametrize("event", [unmounted(uid="p9"), unmounted(namespace="other"), {}])
+def test_trouble_of_pods_that_are_not_ours_is_left_alone(event: Body) -> None:
+    store = store_with(pod())
+    assert store.remember_trouble(event) is None
+    assert view(store).evidence == Waiting()
+
+
+def test_a_new_pod_of_the_name_has_no_trouble_of_the_old_one() -> None:
+    store = store_with(pod())
+    store.remember_trouble(unmounted())
+    store.remember_pod(pod(version=2, uid="p2"))
+    assert view(store).evidence == Waiting()

@@ -27,7 +27,7 @@ from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk, build
 from windlass_operator.settings import StoreSettings
 
-SECRETS = [{"group": "db", "key": "password"}]
+MADE = {"o0": {"type": "int", "artifact": {"name": "data"}}}
 VALUES: dict[str, Any] = {
     "schedule": {"cron": "0 7 * * *"},
     "trigger": {"artifact": {"name": "data"}},
@@ -35,13 +35,6 @@ VALUES: dict[str, Any] = {
     "concurrency": {"max": 1, "behavior": "Skip"},
     "actor": {"name": "pool"},
     "artifact": {"name": "data"},
-    "accelerator": {"device": "nvidia-tesla-t4"},
-    "sharedMemory": {},
-    "secrets": SECRETS,
-    "podTemplate": {"spec": {"hostname": "x"}},
-    "podTemplateName": "base",
-    "labels": {"team": "data"},
-    "annotations": {"note": "x"},
     "deck": {"enabled": True},
 }
 """A value for each field of the table that asks for something."""
@@ -155,29 +148,33 @@ def test_what_is_turned_off_is_taken(field: str) -> None:
 
 
 def test_everything_that_is_asked_for_in_vain_is_told_at_once() -> None:
-    secret = {"overrides": {"secrets": SECRETS}}
-    handler = {"id": "fn0", "task": {"name": "t"}, "inputs": {"x": 1}}
-    verdict = tried(nodes=[{**NODE, **secret}], defaults={"sharedMemory": {}}, onFailure={**handler, **secret})
+    wanted = {"type": "int", "artifact": {"name": "data"}}
+    verdict = tried(
+        inputs={"n": wanted}, outputs={"n": {**wanted, "from": 1}}, tasks={"t": {**DOUBLE, "outputs": MADE}}
+    )
     assert isinstance(verdict, Refused)
-    assert [part.split(":")[0] for part in verdict.message.removeprefix("Workflow wf: ").split("; spec")] == [
-        "spec.defaults.sharedMemory",
-        ".nodes[0].overrides.secrets",
-        ".onFailure.overrides.secrets",
+    assert [
+        part.split(":")[0]
+        for part in verdict.message.removeprefix("Workflow wf: ").partition("; Task")[0].split("; spec")
+    ] == [
+        "spec.inputs.n.artifact",
+        ".outputs.n.artifact",
     ]
+    assert "; Task t: spec.outputs.o0.artifact: " in verdict.message
 
 
 def test_what_a_workflow_inside_asks_for_in_vain_is_told_with_its_name() -> None:
-    inner = {"nodes": [NODE], "defaults": {"secrets": SECRETS}}
+    inner = {"nodes": [NODE], "outputs": {"n": {"from": 1, **MADE["o0"]}}}
     known: dict[str, Body] = {"Task": {"t": DOUBLE}, "Workflow": {"wf": {"nodes": [INSIDE]}, "inner": inner}}
     verdict = admit({"workflow": {"name": "wf"}}, lambda kind, name, _: known.get(kind, {}).get(name), lambda _: "d1")
     assert isinstance(verdict, Refused)
-    assert verdict.message.startswith("Workflow wf: Workflow inner: spec.defaults.secrets: this version")
+    assert verdict.message.startswith("Workflow wf: Workflow inner: spec.outputs.n.artifact: this version")
 
 
 def test_a_task_that_is_not_there_yet_is_waited_for_and_then_judged() -> None:
     nodes = [{"id": "a", "task": {"name": "late"}}]
     assert isinstance(tried(nodes=nodes), NotYet)
-    assert isinstance(tried({"late": {**DOUBLE, "inputs": {}, "secrets": SECRETS}}, nodes=nodes), Refused)
+    assert isinstance(tried({"late": {**DOUBLE, "inputs": {}, "outputs": MADE}}, nodes=nodes), Refused)
 
 
 # Definitions say so themselves, in the condition that people look at.
@@ -194,7 +191,11 @@ def condition_of(kind: str, spec: Body) -> Body:
 @pytest.mark.parametrize(
     ("kind", "spec", "says"),
     [
-        ("Task", {**DOUBLE, "sharedMemory": {}}, "spec.sharedMemory: this version of the operator can't do that yet"),
+        (
+            "Task",
+            {**DOUBLE, "outputs": MADE},
+            "spec.outputs.o0.artifact: this version of the operator can't do that yet",
+        ),
         ("Workflow", {"nodes": [NODE], "defaults": {"deck": {}}}, "spec.defaults.deck: this version"),
         ("ActorEnvironment", {"replicas": 1}, "this version of the operator can't do that yet; leave it out"),
         ("App", {"image": "a", "port": 80}, "this version of the operator can't do that yet; use a Deployment"),
@@ -277,9 +278,19 @@ ACTING: dict[str, Any] = {
     "image": "other:1",
     "env": {"A": "b"},
     "resources": {"limits": {"cpu": 1}},
+    "accelerator": {"device": "nvidia-tesla-t4"},
+    "sharedMemory": {},
+    "secrets": [{"group": "db", "key": "password"}],
+    "podTemplate": {"spec": {"hostname": "x"}},
+    "podTemplateName": "base",
+    "labels": {"team": "data"},
+    "annotations": {"note": "x"},
     "retryOn": ["any"],
 }
 
+
+GPU: Body = {"resources": {"limits": {"nvidia.com/gpu": 1}}}
+"""An accelerator means something for pods that ask for devices only."""
 
 OF_THE_PLANNER = {"retries", "timeout", "queueTimeout", "pendingTimeout", "cache", "maxMemory", "interruptible"}
 """Not the pod's, or only of some attempts': tests of the rooms that act on them are test_settling, test_caching,
@@ -295,7 +306,8 @@ def test_every_override_changes_the_pod_or_is_refused(field: str) -> None:
         return
 
     def pod(spec: Body) -> Body:
-        look = PodLook(namespace="ns", spec=spec)
+        named = {"spec": {"hostname": "y"}} if "podTemplateName" in spec else None
+        look = PodLook(namespace="ns", spec={**GPU, **spec}, template=named)
         return build(PodAsk(look=look, execution="e", uid="u", node="a", attempt=0, task="t", inputs={}))
 
     value = VALUES[field] if refused else ACTING[field]

@@ -494,6 +494,7 @@ async def _operate(arguments: argparse.Namespace) -> int:
         beside = [poster.run(cluster), reconciler.cache.keep_swept(arguments.namespace or [""])]
         if settings.dispatcher_listen:
             beside.append(_actors(cluster, settings, reconciler))
+        beside += [_listen_to_kubelets(cluster, reconciler, namespace) for namespace in arguments.namespace or [""]]
         return await _serve(arguments, reconciler, beside, telemetry, watches, sharing)
     finally:
         await cluster.close()
@@ -602,6 +603,17 @@ def _worker_watch(cluster: KubernetesCluster, reconciler: Reconciler, namespace:
 
 def _pods(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+
+
+async def _listen_to_kubelets(cluster: KubernetesCluster, reconciler: Reconciler, namespace: str) -> None:
+    """What kubelets say of volumes that they can't give to pods: a Secret that is missing, say. Where Events can't be
+    read, only the reasons are lacking.
+    """
+    path = f"/api/v1/namespaces/{namespace}/events" if namespace else "/api/v1/events"
+    about = "involvedObject.kind=Pod,reason=FailedMount"
+    watch = Watch(cluster, path, "", reconciler.mount_event, reconciler.mounts_listed, about)
+    await watch.list()
+    await watch.follow()
 
 
 def _age(watches: list[Watch]) -> float:

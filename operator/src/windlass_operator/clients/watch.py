@@ -33,9 +33,14 @@ class Watch:
         selector: str,
         on_event: Callable[[str, Raw], None],
         on_list: Callable[[list[Raw], int], None],
+        fields: str = "",
     ) -> None:
-        """``on_event(type, object)`` for each change; ``on_list(objects, resource version)`` for each complete list."""
-        self._cluster, self._path, self._selector = cluster, path, selector
+        """``on_event(type, object)`` for each change; ``on_list(objects, resource version)`` for each complete list.
+        ``selector`` is of labels, ``fields`` of fields.
+        """
+        self._cluster, self._path = cluster, path
+        given = {"labelSelector": selector, "fieldSelector": fields}
+        self._selectors = {name: value for name, value in given.items() if value}
         self._on_event, self._on_list = on_event, on_list
         self._position = ""
         self._heard = clock.monotonic()
@@ -56,7 +61,7 @@ class Watch:
         items: list[Raw] = []
         token = ""
         while True:
-            query = {"labelSelector": self._selector, "limit": str(PAGE), **({"continue": token} if token else {})}
+            query = {**self._selectors, "limit": str(PAGE), **({"continue": token} if token else {})}
             answer = await self._cluster.request("GET", self._path, query=query)
             if not answer.ok:
                 return False
@@ -92,7 +97,7 @@ class Watch:
         """
         fine = False
         query = {
-            "labelSelector": self._selector,
+            **self._selectors,
             "watch": "1",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._position,

@@ -87,8 +87,8 @@ def both(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -
     [{'matchExpressions': ['a', 'b']}, {'matchExpressions': ['a', 'c']}]
     """
     if not one or not other:
-        return [dict(term) for term in one or other]
-    return [_term(first, second) for first in one for second in other]
+        return [_fresh(term) for term in one or other]
+    return [_fresh(_term(first, second)) for first in one for second in other]
 
 
 def _term(one: Mapping[str, Any], other: Mapping[str, Any]) -> Manifest:

@@ -84,9 +84,9 @@ def provide(pod: Manifest, container: Manifest, items: Iterable[Mapping[str, Any
     requests = [request_of(item, place, default) for place, item in enumerate(items)]
     for one in requests:
         if not one.as_file:
-            source = {"valueFrom": {"secretKeyRef": {"name": one.secret, "key": one.key}}}
             for name in filter(None, (_variable(one.parts), one.env)):
-                _set(container, {"name": name, **source})
+                source = {"secretKeyRef": {"name": one.secret, "key": one.key}}
+                _set(container, {"name": name, "valueFrom": source})
         elif one.env is not None:
             _set(container, {"name": one.env, "value": f"{one.folder}/{one.key}"})
     _files(pod, container, [one for one in requests if one.as_file])
@@ -99,7 +99,9 @@ def _files(pod: Manifest, container: Manifest, requests: list[Request]) -> None:
         found.setdefault((one.secret, one.folder), []).append(one)
     folders = {folder for _, folder in found}
     for number, ((secret, folder), wanted) in enumerate(found.items()):
-        volume = f"secret-{number}"
+        named = f"secret-{secret}"  # what the kubelet calls it in its complaints
+        taken = {one["name"] for one in pod["spec"].setdefault("volumes", [])}
+        volume = named if names.is_dns_label(named) and named not in taken else f"secret-{number}-of-task"
         source: Manifest = {"secretName": secret}
         keys = list(dict.fromkeys(one.key for one in wanted))
         if None not in keys:
@@ -108,7 +110,7 @@ def _files(pod: Manifest, container: Manifest, requests: list[Request]) -> None:
         if single and None in keys:
             text = f"{wanted[0].where}: {folder} can't be a whole Secret when versions of it are asked for as well"
             raise InvalidPodError(REASON, text)
-        pod["spec"].setdefault("volumes", []).append({"name": volume, "secret": source})
+        pod["spec"]["volumes"].append({"name": volume, "secret": source})
         mounts = [(f"{folder}/{key}", key) for key in keys] if single else [(folder, None)]
         for path, part in mounts:
             mount = {"name": volume, "mountPath": path, "readOnly": True, **({"subPath": part} if part else {})}

@@ -155,6 +155,16 @@ class Reconciler:
             self.news(key)
         self._wake_freed()
 
+    def mount_event(self, change: str, raw: Raw) -> None:
+        """The kubelet says why it can't give a pod its volumes. That the Event is gone says nothing."""
+        if change != "DELETED":
+            self.news(self.store.remember_trouble(raw))
+
+    def mounts_listed(self, raws: list[Raw], version: int) -> None:
+        """All that kubelets have said of late."""
+        for raw in raws:
+            self.news(self.store.remember_trouble(raw))
+
     def _wake_freed(self) -> None:
         """There may be room for those who wait for some."""
         for key in self.store.capacity.freed():

@@ -32,7 +32,7 @@ from windlass_operator.core.record import Recorded
 from windlass_operator.core.states import FINISHED
 from windlass_operator.core.status import parse
 from windlass_operator.kinds import executions, kind_of_pod
-from windlass_operator.kinds.evidence import Evidence
+from windlass_operator.kinds.evidence import Evidence, Waiting
 from windlass_operator.manifests.objects import place_of
 from windlass_operator.reconcile.capacity import Capacity
 
@@ -117,6 +117,18 @@ class PodEntry:
     """What its Execution was pinned to when it was started."""
     stop_grace: int | None = None
     """Seconds that it has when it is stopped, if it says so."""
+    mounted: bool = False
+    """Of a pod: whether its node has given it its volumes and its network."""
+    trouble: Waiting | None = None
+    """Of a pod: why its node hasn't, as the kubelet says in an Event. The pod itself says nothing."""
+
+    def troubled(self, trouble: Waiting | None) -> None:
+        """There was trouble with its volumes: it counts as long as the pod waits for them and says nothing else."""
+        evidence = self.view.evidence
+        quiet = isinstance(evidence, Waiting) and (not evidence.stuck or evidence == self.trouble)
+        if trouble is not None and quiet and not self.mounted:
+            self.trouble = trouble
+            self.view = replace(self.view, evidence=trouble)
 
 
 @dataclass(slots=True)
@@ -276,12 +288,30 @@ class Store:
         known = family.entries.get(entry.view.place)
         if known is not None and known.version > entry.version:
             return None  # we know more: of this child, or of the one that has its name now
+        if known is not None and known.uid == entry.uid:
+            entry.troubled(known.trouble)
         family.put(entry)
         if families is self.pods:
             self.capacity.observe(key, entry.view.name, not (entry.view.gone or entry.view.ended))
         if known is not None and known.uid == entry.uid and known.view == entry.view:
             return None
         return ("Execution", *key)
+
+    def remember_trouble(self, event: Raw) -> Key | None:
+        """An Event about the volumes of a pod. Gives the key of its Execution when that is news."""
+        about = event.get("involvedObject") or {}
+        for key, family in self.pods.items():
+            if key[0] != about.get("namespace"):
+                continue
+            for view in family.views.open.values():
+                entry = family.entries[view.place]
+                if entry.uid != about.get("uid"):
+                    continue
+                before = entry.view
+                entry.troubled(Waiting(event.get("reason") or "", event.get("message") or "", stuck=True))
+                family.put(entry)
+                return None if entry.view == before else ("Execution", *key)
+        return None
 
     def forget_pod(self, raw: Raw) -> Key | None:
         """A pod is gone; what it last said stays (a result counts even if its pod doesn't last)."""
@@ -410,7 +440,13 @@ def _id(body: Raw) -> tuple[str, str]:
 
 def _read(raw: Raw) -> tuple[tuple[str, str], PodEntry] | None:
     """A pod: whose it is, and what it says."""
-    return _entry(raw, kind_of_pod(raw).evidence(raw))
+    found = _entry(raw, kind_of_pod(raw).evidence(raw))
+    if found is not None:
+        found[1].mounted = any(
+            one.get("type") == "PodReadyToStartContainers" and one.get("status") == "True"
+            for one in (raw.get("status") or {}).get("conditions") or ()
+        )
+    return found
 
 
 def _read_child(body: Raw) -> tuple[tuple[str, str], PodEntry] | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from windlass_api.validation.interfaces import complete_inputs
 from windlass_api.validation.plans import validate_backfill, validate_launch_plan
-from windlass_api.validation.tasks import memory_findings, validate_task
+from windlass_api.validation.tasks import override_findings, validate_task
 from windlass_api.validation.values import validate_answer, validate_artifact
 from windlass_api.validation.workflows import validate_workflow
 from windlass_api.wiring import Find
@@ -22,7 +22,7 @@ from windlass_api.wiring import Find
 __all__ = [
     "Find",
     "complete_inputs",
-    "memory_findings",
+    "override_findings",
     "validate_answer",
     "validate_artifact",
     "validate_backfill",

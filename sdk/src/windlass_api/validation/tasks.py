@@ -16,6 +16,7 @@ from windlass_api.findings import (
     did_you_mean,
     field_path,
 )
+from windlass_api.names import is_label_key
 from windlass_api.quantities import amount, exceeds
 from windlass_api.templates import ERROR_FILE, input_name, template_words
 from windlass_api.types import REFERENCES, TypeSyntaxError, alternatives, is_too_deep, parse_type
@@ -37,7 +38,7 @@ def validate_task(spec: Spec, find: Find | None = None) -> list[Finding]:
         findings += _template_findings(spec)
         findings += _container_output_findings(spec)
     findings += ignored_input_findings(mapping(spec, "cache"), parameters(spec, "inputs"), "spec.cache")
-    findings += memory_findings(spec, "spec")
+    findings += override_findings(spec, "spec")
     if find is not None:
         findings += _actor_findings(spec, find)
     return findings
@@ -95,7 +96,23 @@ def ignored_input_findings(cache: Spec, inputs: Mapping[str, Spec], path: str) -
             yield Finding(field_path(path, "ignoredInputs", index), UNKNOWN_INPUT, f"there is no input `{name}`{hint}")
 
 
-def memory_findings(overrides: Spec, path: str) -> Iterator[Finding]:
+def override_findings(overrides: Spec, path: str) -> Iterator[Finding]:
+    """What no pod can be made of: memory that can't grow, more requested than allowed, keys that are none."""
+    yield from _memory_findings(overrides, path)
+    requests, limits = (mapping(mapping(overrides, "resources"), side) for side in ("requests", "limits"))
+    for name, least in requests.items():
+        most = limits.get(name)
+        if _is_amount(least) and _is_amount(most) and exceeds(least, most):
+            message = f"`{least}` of {name} is more than its limit, `{most}`"
+            yield Finding(field_path(path, "resources", "requests", name), INVALID_OVERRIDE, message)
+    for part in ("labels", "annotations"):
+        for key in mapping(overrides, part):
+            if not is_label_key(key):
+                message = f"the key {key!r} is none of Kubernetes': a name such as team, or example.com/team"
+                yield Finding(field_path(path, part), INVALID_OVERRIDE, message)
+
+
+def _memory_findings(overrides: Spec, path: str) -> Iterator[Finding]:
     """A `maxMemory` that is less than what the first attempt gets."""
     most = overrides.get("maxMemory")
     for side in ("limits", "requests"):

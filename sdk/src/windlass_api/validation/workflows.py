@@ -36,7 +36,7 @@ from windlass_api.validation.interfaces import (
     too_deep,
     unknown_inputs,
 )
-from windlass_api.validation.tasks import ignored_input_findings, memory_findings
+from windlass_api.validation.tasks import ignored_input_findings, override_findings
 from windlass_api.wiring import (
     KIND_OF,
     NODE_KINDS,
@@ -66,7 +66,7 @@ def validate_workflow(spec: Spec, find: Find) -> list[Finding]:
     if is_too_deep(spec):
         return [too_deep("spec")]
     scope, defaults = Scope(spec, find), mapping(spec, "defaults")
-    findings = [*interface_findings(spec, "spec"), *_id_findings(spec), *memory_findings(defaults, "spec.defaults")]
+    findings = [*interface_findings(spec, "spec"), *_id_findings(spec), *override_findings(defaults, "spec.defaults")]
     for index, node in enumerate(nodes(spec)):
         findings += _node_findings(node, scope, defaults, find, field_path("spec", "nodes", index))
     findings += _gate_findings(spec)
@@ -168,7 +168,7 @@ def _override_findings(node: Spec, interface: Interface, defaults: Spec, find: F
                 message = f"`{name}` runs in a pool of workers; what these are like says their ActorEnvironment"
                 yield Finding(field_path(path, "overrides", field), INVALID_OVERRIDE, message)
     if any(overrides.get(field) is not None for field in ("maxMemory", "resources")):
-        yield from memory_findings(effective(task or {}, overrides, defaults=defaults), field_path(path, "overrides"))
+        yield from override_findings(effective(task or {}, overrides, defaults=defaults), field_path(path, "overrides"))
     cache = mapping(overrides, "cache")
     yield from ignored_input_findings(cache, interface.inputs, field_path(path, "overrides", "cache"))
 
