@@ -118,7 +118,7 @@ def test_a_stack_has_one_main_container_and_all_others_end_with_it(cluster: Laye
     pod = stacked(of_object({"spec": cluster}, "pods.template"), of_task({"spec": own}))
     assert [one["name"] for one in pod["spec"]["containers"]] == [CONTAINER]
     assert all(one["restartPolicy"] == "Always" for one in pod["spec"].get("initContainers", ()))
-    empty = {"spec": {}}
+    empty: Layer = {"spec": {}}
     again = stacked(
         of_object(empty, ""), of_object({"spec": cluster}, ""), of_object(empty, ""), of_task({"spec": own})
     )

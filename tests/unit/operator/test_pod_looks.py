@@ -26,12 +26,14 @@ def pod(spec: Body, pods: PodSettings | None = None, template: Body | None = Non
         template=template,
         settings=Settings(pods=pods or PodSettings()),
     )
-    return dressed(look)[0]["spec"]
+    found: Body = dressed(look)[0]["spec"]
+    return found
 
 
 def main(spec: Body) -> Body:
     (container,) = spec["containers"]
-    return container
+    found: Body = container
+    return found
 
 
 def refusal(spec: Body, pods: PodSettings | None = None, template: Body | None = None) -> tuple[str, str]:

@@ -215,7 +215,7 @@ def _register_pods(parser: argparse.ArgumentParser) -> None:
     """What pods are like."""
     parser.add_argument(
         "--pods",
-        type=_pods,
+        type=_about_pods,
         default=PodSettings(),
         metavar="JSON",
         help="templates, accelerators and more of the pods of tasks, as in the chart's value `pods`",
@@ -412,7 +412,7 @@ def _object(text: str) -> dict[str, Any]:
     return found
 
 
-def _pods(text: str) -> PodSettings:
+def _about_pods(text: str) -> PodSettings:
     try:
         return pod_settings(_object(text))
     except ValueError as problem:
