@@ -14,7 +14,9 @@ from windlass_operator.manifests.templates import CONTAINER, of_object, of_task,
 Layer = dict[str, Any]
 
 words = st.sampled_from(["a", "b", "c"])
-tolerations = st.lists(st.fixed_dictionaries({"key": words, "operator": st.just("Exists")}), max_size=2, unique_by=str)
+tolerations = st.lists(
+    st.fixed_dictionaries({"key": words, "operator": st.just("Exists")}), max_size=2, unique_by=lambda one: one["key"]
+)
 terms = st.lists(
     st.fixed_dictionaries(
         {"matchExpressions": st.lists(st.fixed_dictionaries({"key": words}), min_size=1, max_size=1)}

@@ -31,6 +31,7 @@ from windlass_operator.kinds import kind_of
 from windlass_operator.kinds.evidence import Failure, FailureKind, Succeeded
 from windlass_operator.manifests.execution import child_execution, dynamic_revision
 from windlass_operator.manifests.look import PodLook
+from windlass_operator.manifests.objects import Manifest
 from windlass_operator.manifests.pod import PodAsk
 from windlass_operator.manifests.templates import InvalidPodError
 
@@ -70,15 +71,20 @@ def begin(
     if isinstance(prepared, Failure):
         return prepared
     ask = _pod_ask(work, target, state, prepared, inputs)
-    try:
-        manifest = kind_of(target.spec).desired(ask)
-    except InvalidPodError as wrong:
-        return Failure(FailureKind.USER, wrong.reason, wrong.message)
+    manifest = _manifest(ask)
     if isinstance(manifest, Failure):
         return manifest
     values = work.values_for(prepared)
     work.actions.append(CreatePod(target.node.id, state.attempt, ask.name, manifest, target.element, values))
     return Begun(_queued(work, state))
+
+
+def _manifest(ask: PodAsk) -> Manifest | Failure:
+    """The pod of an attempt, or why there can't be one."""
+    try:
+        return kind_of(ask.look.spec).desired(ask)
+    except InvalidPodError as wrong:
+        return Failure(FailureKind.USER, wrong.reason, wrong.message)
 
 
 def _queued(work: Work, state: NodeState, **more: Any) -> NodeState:

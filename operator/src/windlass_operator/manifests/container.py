@@ -98,7 +98,7 @@ def build(ask: PodAsk) -> Manifest:
         document = {**always, **order}
         text = json.dumps(document, separators=(",", ":")).replace("$", "\\u0024")
         helper["env"].append({"name": TASK, "value": text})
-    if not helpers:
+    if not pod["spec"]["initContainers"]:
         del pod["spec"]["initContainers"]
     pod["spec"]["volumes"] = list({volume["name"]: volume for volume in pod["spec"]["volumes"]}.values())
     return pod

@@ -2,8 +2,8 @@
 
 From the first to the last: the administrator's for all namespaces, the administrator's for this one, the PodTemplate
 object that ``podTemplateName`` names, the task's own ``podTemplate``. What they call their *primary* container is the
-one that does the work, ``main`` in the pod. In templates that are objects of the cluster or the administrator's, a
-container ``default`` (``default-init``) is none: it says what all others (all init containers) are like.
+one that does the work, ``main`` in the pod. A container ``default`` (``default-init``) is none: it says what all others
+(all init containers) are like, as far as they don't say it.
 
 Containers beside the main one become sidecars (init containers that are restarted and end after it): a pod is over when
 its main container is, whatever runs beside it.
@@ -36,6 +36,10 @@ FILLED_IN: Mapping[str, Any] = {
 """What the API server writes into each PodTemplate that doesn't say it. Nobody has asked for it."""
 
 
+TAKEN = frozenset({CONTAINER, "runtime", "inputs", "outputs"})
+"""What Windlass' own containers are called."""
+
+
 class InvalidPodError(Exception):
     """No pod can be made of what was asked for; whose code it is has to change that."""
 
@@ -54,7 +58,7 @@ def of_object(template: Mapping[str, Any], where: str) -> Manifest:
     for field, value in FILLED_IN.items():
         if spec.get(field) == value:
             del spec[field]
-    return _layer(spec, meta, PRIMARY, where, reserved=frozenset(DEFAULTS.values()))
+    return _layer(spec, meta, PRIMARY, where)
 
 
 def of_task(template: Mapping[str, Any]) -> Manifest:
@@ -64,7 +68,7 @@ def of_task(template: Mapping[str, Any]) -> Manifest:
         InvalidPodError: it is no template.
     """
     primary = template.get("primaryContainer") or PRIMARY
-    return _layer(template.get("spec") or {}, template, primary, "podTemplate", reserved=frozenset())
+    return _layer(template.get("spec") or {}, template, primary, "podTemplate")
 
 
 def stacked(*layers: Manifest) -> Manifest:
@@ -88,9 +92,7 @@ def stacked(*layers: Manifest) -> Manifest:
     return pod
 
 
-def _layer(
-    spec: Mapping[str, Any], meta: Mapping[str, Any], primary: str, where: str, *, reserved: frozenset[str]
-) -> Manifest:
+def _layer(spec: Mapping[str, Any], meta: Mapping[str, Any], primary: str, where: str) -> Manifest:
     try:
         found = merged({"spec": spec})["spec"]  # a fresh one, and looked through
     except LayerError as wrong:
@@ -98,16 +100,16 @@ def _layer(
     found.pop("restartPolicy", None)
     for section in DEFAULTS:
         if section in found:
-            found[section] = [_container(one, section, primary, where, reserved) for one in found[section]]
+            found[section] = [_container(one, section, primary, where) for one in found[section]]
     layer: Manifest = {"spec": found}
     marks = {field: _allowed(meta.get(field) or {}) for field in ("labels", "annotations")}
     return {"metadata": marks, **layer} if any(marks.values()) else layer
 
 
-def _container(one: Manifest, section: str, primary: str, where: str, reserved: frozenset[str]) -> Manifest:
+def _container(one: Manifest, section: str, primary: str, where: str) -> Manifest:
     if section == "containers" and one["name"] == primary:
         return {**{field: value for field, value in one.items() if field not in OURS}, "name": CONTAINER}
-    if one["name"] in (CONTAINER, "runtime") and one["name"] not in reserved:
+    if one["name"] in TAKEN:
         text = f"{where}: a container can't be called {one['name']!r}, that is Windlass' own; the task's is {primary!r}"
         raise InvalidPodError("InvalidPodTemplate", text)
     return one
