@@ -18,8 +18,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
-from types import FunctionType
 from typing import Any
 from unittest.mock import patch
 
@@ -30,7 +28,7 @@ from tests.simulator.promises import Broken, Promises, require
 from tests.simulator.scenarios import Maker
 from tests.simulator.timeline import Stalled, Timeline
 from tests.simulator.world import World
-from windlass_api import cel, refs, types, validation
+from windlass_api import validation
 from windlass_operator.telemetry import Telemetry
 
 PATIENCE = 6 * 3600.0
@@ -130,20 +128,18 @@ class Simulator:
         self._trouble = self._trouble or context.get("exception") or Broken(context["message"])
 
 
-TEXTS = (cel.parse, refs.parse_ref, types.parse_type)
-"""Pure functions of a text, asked for the same ones again and again: a third of the time of a history."""
-
-
 @contextmanager
 def quick() -> Iterator[None]:
-    """For a while pure functions give at once what they gave before, whoever has imported them under whatever name."""
+    """For a while the judgement of a workflow is given at once where it was given before, whoever has imported the
+    function under whatever name.
+    """
     judge = validation.validate_workflow
-    faster = {function: lru_cache(maxsize=10_000)(function) for function in TEXTS} | {judge: Judgements(judge)}
+    faster = Judgements(judge)
     with ExitStack() as stack:
         for module in [module for name, module in sys.modules.items() if name.startswith("windlass")]:
             for name, value in list(vars(module).items()):
-                if isinstance(value, FunctionType) and value in faster:
-                    stack.enter_context(patch.object(module, name, faster[value]))
+                if value is judge:
+                    stack.enter_context(patch.object(module, name, faster))
         yield
 
 

@@ -22,7 +22,7 @@ from tests.simulator.world import COLLECTIONS, World, short
 from windlass_api import names
 from windlass_api.v1alpha1.execution import ExecutionStatus
 from windlass_operator.core.segments import content_of
-from windlass_operator.kinds.pods import STUCK
+from windlass_operator.kinds.stuck import REASONS as STUCK
 from windlass_operator.reconcile import paths
 
 EXECUTIONS, PODS = f"{COLLECTIONS['executions']}/", f"{COLLECTIONS['pods']}/"

@@ -24,12 +24,16 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from windlass_api.refs import PathStep, Ref, RefValueError, json_kind, walk
 
 MAX_LENGTH = 4096
 MAX_DEPTH = 100
+REMEMBERED = 1024
+"""Expressions that are remembered."""
 
 SUPPORTED = (
     "supported are literals, paths (inputs.x, nodes.a.outputs.o0), comparisons, in, &&, ||, !, + - * / %, "
@@ -52,15 +56,17 @@ class CelError(ValueError):
     """The expression has no value: an operator does not fit what it got, a part is missing, a number is too large."""
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Expression:
-    """A parsed expression. `refs` are the references in it, in order, each once."""
+    """A parsed expression. It never changes: whoever parses the same text may get the same one."""
 
-    __slots__ = ("_root", "refs", "text")
+    text: str
+    _root: Node
+    refs: tuple[Ref, ...] = field(init=False)
+    """The references in it, in order, each once."""
 
-    def __init__(self, text: str, root: Node) -> None:
-        self.text = text
-        self._root = root
-        self.refs = tuple(dict.fromkeys(_refs(root)))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "refs", tuple(dict.fromkeys(_refs(self._root))))
 
     def __str__(self) -> str:
         return self.text
@@ -82,8 +88,9 @@ class Expression:
         return _kind(self._root, kind_of)
 
 
+@lru_cache(REMEMBERED)
 def parse(text: str) -> Expression:
-    """The expression that the text spells."""
+    """The expression that the text spells. The same ones are asked for again and again, so the last are remembered."""
     if len(text) > MAX_LENGTH:
         raise CelSyntaxError(f"the expression has {len(text)} characters, {MAX_LENGTH} are allowed", MAX_LENGTH)
     parser = _Parser(text, tuple(_tokens(text)))

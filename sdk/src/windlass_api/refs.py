@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from windlass_api.findings import field_path
@@ -28,6 +29,9 @@ REF = "$ref"
 LITERAL = "$literal"
 ERROR = "$error"
 """The name by which `error` is known: that of an input which no workflow can have, so lookups serve it like one."""
+
+REMEMBERED = 4096
+"""References that are remembered."""
 
 PathStep = str | int
 Path = tuple[PathStep, ...]
@@ -80,8 +84,9 @@ class Literal(NamedTuple):
     value: Any
 
 
+@lru_cache(REMEMBERED)
 def parse_ref(text: str) -> Ref:
-    """The reference that the text spells."""
+    """The reference that the text spells. The same ones are asked for again and again, so the last are remembered."""
     root = _ROOT.match(text)
     if root is None:
         raise RefSyntaxError(f"`{text}` is no reference: it starts with `inputs.NAME` or `nodes.ID.outputs.NAME`")

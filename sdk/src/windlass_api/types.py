@@ -37,6 +37,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from windlass_api.findings import Finding, did_you_mean, field_path
@@ -45,6 +46,8 @@ Schema = Mapping[str, Any]
 PathStep = str | int
 
 NON_FINITE = ("NaN", "Infinity", "-Infinity")
+REMEMBERED = 4096
+"""Types that are remembered."""
 MAX_DEPTH = 32
 MAX_VALUE_DEPTH = 100
 _MAX_SCHEMA_DEPTH = 8
@@ -153,8 +156,11 @@ def admits_null(of: Type) -> bool:
     return NONE in alternatives(of)
 
 
+@lru_cache(REMEMBERED)
 def parse_type(text: str) -> Type:
-    """The type that the text spells. Raises TypeSyntaxError, which says where and what there could be."""
+    """The type that the text spells; the last ones are remembered. Raises TypeSyntaxError, which says where and what
+    there could be.
+    """
     parser = _Parser(text)
     parsed = parser.type(depth=0)
     parser.expect_end()

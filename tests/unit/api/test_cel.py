@@ -228,3 +228,17 @@ def test_the_kind_is_told_without_values(text: str, kind: str | None) -> None:
 def test_what_can_never_have_a_value_is_told_without_values(text: str) -> None:
     with pytest.raises(CelError):
         parse(text).kind(lambda ref: KINDS.get(ref.name))
+
+
+def test_a_text_that_was_parsed_before_gives_the_same_expression_which_nobody_can_change() -> None:
+    found = parse("inputs.x > 3 && inputs.y")
+    assert parse("inputs.x > 3 && inputs.y") is found
+    assert [str(ref) for ref in found.refs] == ["inputs.x", "inputs.y"]
+    for name in ("text", "refs", "_root"):
+        with pytest.raises(AttributeError):
+            setattr(found, name, None)
+
+
+def test_the_value_of_an_expression_belongs_to_who_asked_for_it() -> None:
+    parse("[1, [2]]").evaluate(VALUES)[1].append(3)
+    assert parse("[1, [2]]").evaluate(VALUES) == [1, [2]]

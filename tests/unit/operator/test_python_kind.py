@@ -11,8 +11,9 @@ from tests.unit.operator.things import BEGIN, END, Body, container, ended, resul
 from windlass_api.types import MAX_VALUE_DEPTH
 from windlass_operator.kinds import kind_of
 from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind, Running, Succeeded, Waiting
-from windlass_operator.kinds.pods import DISRUPTIONS, NOT_ADMITTED, OF_THE_POD, STUCK
+from windlass_operator.kinds.pods import DISRUPTIONS, NOT_ADMITTED, OF_THE_POD
 from windlass_operator.kinds.python import PYTHON, WITHOUT_RECORD
+from windlass_operator.kinds.stuck import REASONS
 
 USER, SYSTEM, OOM = FailureKind.USER, FailureKind.SYSTEM, FailureKind.OOM
 
@@ -245,7 +246,7 @@ def test_outputs_too_deep_to_be_handled_are_refused() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("reason", sorted(STUCK - {"Unschedulable"}))
+@pytest.mark.parametrize("reason", sorted(REASONS - {"Unschedulable"}))
 @pytest.mark.parametrize("where", ["containerStatuses", "initContainerStatuses"])
 def test_a_container_that_cannot_start_is_stuck(reason: str, where: str) -> None:
     status = {where: [container(waits(reason, "no such image"))]}
@@ -253,7 +254,7 @@ def test_a_container_that_cannot_start_is_stuck(reason: str, where: str) -> None
 
 
 def test_every_reason_for_being_stuck_is_known() -> None:
-    assert sorted(STUCK) == [
+    assert sorted(REASONS) == [
         "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "ErrImagePull",
         "ImageInspectError", "ImagePullBackOff", "InvalidImageName", "PostStartHookError", "PreCreateHookError",
         "PreStartHookError", "RegistryUnavailable", "RunContainerError", "SignatureValidationFailed", "Unschedulable",

@@ -10,10 +10,10 @@ from hypothesis import given, strategies as st
 
 from tests.unit.operator.things import NOW, closure, flow, observed, task
 from windlass_operator.core.observed import ChildView, NodeState
-from windlass_operator.core.settling import PATIENT, PERMANENT, Target, backoff, look_again, settle
+from windlass_operator.core.settling import Target, backoff, look_again, settle
 from windlass_operator.core.states import NodePhase
 from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind, Running, Succeeded, Waiting
-from windlass_operator.kinds.pods import STUCK
+from windlass_operator.kinds.stuck import NO_SUCH_IMAGE, STUCK, Patience, Row, meaning
 from windlass_operator.settings import Settings
 
 P = NodePhase
@@ -83,13 +83,13 @@ def test_a_missing_output_is_named() -> None:
     ids=["at first", "within the grace", "after the grace", "since 1970", "however long: a node may be added"],
 )
 def test_a_stuck_pod_has_its_grace(since: float | None, reason: str, phase: P) -> None:
-    state = settled(NodeState(P.QUEUED, stuck_since=since), Waiting(reason, "m", stuck=True))
+    state = settled(NodeState(P.QUEUED, stuck_since=since), Waiting(reason, "not found", stuck=True))
     assert state.phase is phase
     if phase is P.QUEUED:
         assert state.stuck_since == (NOW if since is None else since)
-        assert (state.reason, state.message) == (reason, "m")
+        assert (state.reason, state.message) == (reason, "not found")
     else:
-        assert state.message == "image 'python:3.12-slim': m"
+        assert state.message == "image 'python:3.12-slim': not found"
 
 
 def test_a_container_that_cannot_be_made_is_no_matter_of_its_image() -> None:
@@ -419,26 +419,74 @@ def test_a_dynamic_task_may_give_plain_outputs_as_well() -> None:
     }
 
 
-# The tables of what waiting can cure.
+# The table of pods that are stuck.
+
+ROWS = [(row, reason) for row in STUCK for reason in row.reasons]
+IDS = [f"{reason}-{row.kind.value}" for row, reason in ROWS]
 
 
-@pytest.mark.parametrize("reason", sorted(PERMANENT))
-def test_what_no_waiting_can_cure_fails_at_once(reason: str) -> None:
-    assert settled(NodeState(P.QUEUED), Waiting(reason, "m", stuck=True)).phase is P.FAILED
+def stuck_for(seconds: float, row: Row, reason: str, *, system_failures: int = 0) -> NodeState:
+    """A node whose pod has been stuck for so long, by a row of the table."""
+    before = NodeState(P.QUEUED, stuck_since=NOW - seconds, system_failures=system_failures)
+    return settled(before, Waiting(reason, f"it says: {(row.says or ('nothing',))[0]}", stuck=True), retries=3)
 
 
-@pytest.mark.parametrize("reason", sorted(PATIENT))
-def test_what_may_end_by_itself_is_waited_for(reason: str) -> None:
-    assert settled(NodeState(P.QUEUED, stuck_since=0.0), Waiting(reason, "m", stuck=True)).phase is P.QUEUED
+@pytest.mark.parametrize(("row", "reason"), ROWS, ids=IDS)
+def test_a_pod_that_is_stuck_has_as_long_as_its_row_says(row: Row, reason: str) -> None:
+    at_first, later = stuck_for(0, row, reason), stuck_for(119, row, reason)
+    in_the_end = stuck_for(120, row, reason)
+    assert (at_first.phase is P.QUEUED) is (row.patience is not Patience.NONE)
+    assert (later.phase is P.QUEUED) is (row.patience is not Patience.NONE)
+    assert (in_the_end.phase is P.QUEUED) is (row.patience is Patience.ENDLESS)
 
 
-@pytest.mark.parametrize("reason", sorted(STUCK - PERMANENT - PATIENT))
-def test_all_else_has_its_grace_and_is_nobodys_retry(reason: str) -> None:
-    assert settled(NodeState(P.QUEUED, stuck_since=NOW - 119), Waiting(reason, "m", stuck=True)).phase is P.QUEUED
-    state = settled(NodeState(P.QUEUED, stuck_since=NOW - 120), Waiting(reason, "m", stuck=True), retries=3)
-    assert (state.phase, state.reason, state.user_failures) == (P.FAILED, reason, 1)
+@pytest.mark.parametrize(("row", "reason"), ROWS, ids=IDS)
+def test_the_budget_that_a_row_names_pays_for_a_pod_that_stays_stuck(row: Row, reason: str) -> None:
+    state = stuck_for(10_000, row, reason)
+    if row.patience is Patience.ENDLESS:
+        assert state.failures == 0
+    elif row.kind is FailureKind.USER:
+        assert (state.phase, state.reason, state.user_failures, state.system_failures) == (P.FAILED, reason, 1, 0)
+    else:
+        assert (state.phase, state.user_failures, state.system_failures) == (P.PENDING, 0, 1)
+        assert f"{reason}: " in state.message
+        last = stuck_for(10_000, row, reason, system_failures=3)
+        assert (last.phase, last.reason, last.system_failures) == (P.FAILED, reason, 4)
 
 
-def test_the_tables_of_patience_speak_of_reasons_that_are_read() -> None:
-    assert PERMANENT | PATIENT < STUCK
-    assert not PERMANENT & PATIENT
+def test_no_row_of_the_table_is_hidden_by_one_before_it() -> None:
+    for row, reason in ROWS:
+        assert meaning(reason, (row.says or ("nothing",))[0]) is row
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ('failed to resolve reference "a/b:1": a/b:1: not found', FailureKind.USER),
+        ("pull access denied, repository does not exist or may require authorization", FailureKind.USER),
+        ("unexpected status from HEAD request to https://r/v2/b/manifests/1: 401 Unauthorized", FailureKind.USER),
+        ("reading manifest 1 in r/a/b: manifest unknown", FailureKind.USER),
+        ("no match for platform in manifest: not found", FailureKind.USER),
+        ("dial tcp: lookup r.example.com: no such host", FailureKind.USER),
+        ("dial tcp 10.0.0.1:443: connect: connection refused", FailureKind.SYSTEM),
+        ("dial tcp 10.0.0.1:443: i/o timeout", FailureKind.SYSTEM),
+        ("unexpected status from HEAD request: 503 Service Unavailable", FailureKind.SYSTEM),
+        ("toomanyrequests: You have reached your unauthenticated pull rate limit", FailureKind.SYSTEM),
+        ("no space left on device", FailureKind.SYSTEM),
+        ('Back-off pulling image "a/b:1"', FailureKind.SYSTEM),
+    ],
+)
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"])
+def test_an_image_that_is_refused_is_the_users_and_one_that_cannot_be_had_now_the_systems(
+    reason: str, message: str, kind: FailureKind
+) -> None:
+    assert meaning(reason, message).kind is kind
+
+
+def test_what_the_table_looks_for_is_written_as_it_is_compared() -> None:
+    assert [words for words in NO_SUCH_IMAGE if words != words.lower()] == []
+
+
+def test_what_waits_for_something_else_than_its_pod_does_not_time_out() -> None:
+    waits = Waiting("TaskNotFound", "there is no Task t", stuck=True, times_out=False)
+    assert settled(NodeState(P.QUEUED, stuck_since=0.0), waits).phase is P.QUEUED

@@ -19,13 +19,8 @@ from windlass_operator.core.closure import Node, NodeKind
 from windlass_operator.core.observed import ALONE, ChildView, NodeState, Observed, Place
 from windlass_operator.core.states import ACTIVE, NodePhase
 from windlass_operator.kinds.evidence import Failed, Failure, FailureKind, Running, Succeeded, Waiting
+from windlass_operator.kinds.stuck import Patience, Row, about_the_image, meaning
 from windlass_operator.manifests.memory import can_grow
-
-PERMANENT = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-"""Stuck reasons that no waiting can cure."""
-
-PATIENT = frozenset({"Unschedulable"})
-"""Stuck reasons that may end by themselves however long it takes (a node is added, another pod ends)."""
 
 RETRYING = "Retrying"
 """The reason of a node that waits for its next attempt."""
@@ -169,9 +164,10 @@ def _waiting(
     since = None
     if evidence.stuck:
         since = state.stuck_since if state.stuck_since is not None else observed.now
-        if _impatient(evidence, observed.now - since, observed):
+        means = meaning(evidence.reason, evidence.message)
+        if evidence.times_out and _impatient(means, observed.now - since, observed):
             text = f"{_subject(target, evidence, observed)}: {evidence.message or evidence.reason}"
-            return _fail(target, state, Failure(FailureKind.USER, evidence.reason, text), observed, stopping)
+            return _fail(target, state, Failure(means.kind, evidence.reason, text), observed, stopping)
     return replace(
         state,
         phase=NodePhase.QUEUED,
@@ -184,15 +180,15 @@ def _waiting(
     )
 
 
-def _impatient(evidence: Waiting, waited: float, observed: Observed) -> bool:
-    return evidence.reason in PERMANENT or (
-        evidence.reason not in PATIENT and evidence.times_out and waited >= observed.settings.image_pull_grace
-    )
+def _impatient(means: Row, waited: float, observed: Observed) -> bool:
+    if means.patience is Patience.GRACE:
+        return waited >= observed.settings.image_pull_grace
+    return means.patience is Patience.NONE
 
 
 def _subject(target: Target, evidence: Waiting, observed: Observed) -> str:
     image = target.spec.get("image") or observed.settings.default_image
-    return f"image {image!r}" if "Image" in evidence.reason else "the container"
+    return f"image {image!r}" if about_the_image(evidence.reason) else "the container"
 
 
 def _succeeded(target: Target, state: NodeState, evidence: Succeeded, observed: Observed, stopping: bool) -> NodeState:

@@ -11,30 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from windlass_operator.kinds.evidence import Failure, FailureKind, Running, Waiting
+from windlass_operator.kinds.stuck import REASONS as STUCK_REASONS
 from windlass_operator.manifests.look import CONTAINER
 
 Body = Mapping[str, Any]
-
-STUCK = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "RegistryUnavailable",
-        "SignatureValidationFailed",
-        "ImageInspectError",
-        "CreateContainerConfigError",
-        "PreCreateHookError",
-        "CreateContainerError",
-        "PreStartHookError",
-        "PostStartHookError",
-        "RunContainerError",
-        "CrashLoopBackOff",
-        "Unschedulable",
-    }
-)
-"""Reasons for which a pod waits that won't go away by themselves within a moment."""
 
 DISRUPTIONS = frozenset(
     {"Evicted", "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "Preempting", "UnexpectedAdmissionError"}
@@ -145,12 +125,12 @@ def under_way(status: Body) -> Waiting | Running:
 def _waiting(status: Body) -> Waiting:
     for entry in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         waiting = (entry.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") in STUCK:
+        if waiting.get("reason") in STUCK_REASONS:
             return Waiting(waiting["reason"], waiting.get("message") or "", stuck=True)
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             reason = condition.get("reason") or "Unschedulable"
-            return Waiting(reason, condition.get("message") or "", stuck=reason in STUCK)
+            return Waiting(reason, condition.get("message") or "", stuck=reason in STUCK_REASONS)
     return Waiting()
 
 
