@@ -25,6 +25,7 @@ from windlass_operator.core.actions import (
 )
 from windlass_operator.core.caching import Holder
 from windlass_operator.core.observed import Place
+from windlass_operator.core.segments import FLUSH
 from windlass_operator.kinds.evidence import Failure, FailureKind, Succeeded
 from windlass_operator.settings import Settings
 
@@ -315,6 +316,27 @@ def test_elements_of_a_map_each_have_their_own_entry_under_the_tasks_name() -> N
     again.run_pass()
     assert again.status["nodes"]["m"]["cache"] == {"state": "Hit", "message": "2 of 2 elements were in the cache"}
     assert again.started == []
+
+
+def test_an_operator_that_starts_again_still_knows_how_many_elements_were_in_the_cache() -> None:
+    node = {"id": "m", "map": {"over": ["x"]}, "inputs": {"x": [1, 2]}}
+    first = Model(closure(node, t=task({"x": ANY}, {"o0": ANY}, **SERIAL)), now=NOW)
+    first.run_pass()
+    for index in (0, 1):
+        first.succeed("m", 0, index, o0=index)
+    first.run_pass()
+    of = closure({**node, "inputs": {"x": [1, 5, 2]}}, t=task({"x": ANY}, {"o0": ANY}, **SERIAL))
+    model = Model(of, now=NOW, cache=first.cache)
+    for _ in range(2):
+        model.run_pass()
+        model.now += FLUSH
+    assert model.status["nodes"]["m"]["elements"]["succeeded"] == 2
+    model.restart()
+    model.run_pass()
+    model.succeed("m", 0, 1, o0=5)
+    model.now += FLUSH
+    model.run_pass()
+    assert model.status["nodes"]["m"]["cache"] == {"state": "Miss", "message": "2 of 3 elements were in the cache"}
 
 
 def test_many_elements_that_wait_for_another_run_keep_nobody_busy_nor_the_rest_from_their_turn() -> None:

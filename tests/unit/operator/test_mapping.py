@@ -454,6 +454,69 @@ def test_segments_that_another_operator_wrote_are_read_again_as_often_as_it_take
     assert len(set(model.started)) == len(model.started)
 
 
+# Their time in the queue.
+
+
+def queued(xs: Any, *, most: int = 1, **mapped: Any) -> Model:
+    """A map whose elements may wait a minute for room, of which there is some for ``most`` at a time."""
+    settings = Settings(system_retries=1, max_parallel_pods=most)
+    return run(xs, settings=settings, spec={"queueTimeout": "60s"}, **mapped)
+
+
+def test_elements_wait_for_room_as_long_as_their_queue_timeout_lets_them() -> None:
+    model = queued([1, 2, 3], minSuccesses=1)
+    assert model.wake_at == model.now + 60
+    later(model, 59)
+    assert model.status["nodes"]["m"]["elements"]["failed"] == 0
+    model.restart()
+    later(model, 1)
+    assert model.node("m").elements.failures[2].code == "QueueTimeout"  # type: ignore[union-attr]  # it has begun
+    end(model, 0)
+    later(model)
+    assert inputs_of(model.manifests[Place("z", 0)]) == {"x": [0, None, None]}
+    assert [place.element for place in model.started if place.node == "m"] == [0]
+
+
+def test_a_map_fails_of_the_first_element_that_waited_too_long() -> None:
+    model = queued([1] * 1000)
+    later(model, 60)
+    error = model.status["error"]
+    assert (error["node"], error["code"]) == ("m", "QueueTimeout")
+    assert error["message"].endswith("queueTimeout of 60s: 1 of this run are at work already")
+
+
+def test_the_concurrency_of_a_map_is_no_queue() -> None:
+    model = queued([1, 2, 3], concurrency=1, most=10)
+    for index in range(3):
+        later(model, 1000)
+        end(model, index)
+    later(model)
+    assert inputs_of(model.manifests[Place("z", 0)]) == {"x": [0, 1, 4]}
+
+
+def test_a_retry_of_an_element_waits_in_the_queue_from_the_end_of_its_pause() -> None:
+    model = queued([1, 2], minSuccesses=1)
+    end(model, 0, RECOVERABLE)  # its place goes to the other
+    for _ in range(2):
+        later(model, 30)
+    began = model.now
+    later(model, 59)
+    assert model.status["nodes"]["m"]["elements"]["pending"] == 1
+    model.now = began + 60
+    model.run_pass()
+    assert model.node("m").elements.failures[0].code == "QueueTimeout"  # type: ignore[union-attr]  # it has begun
+
+
+def test_an_element_that_the_api_server_does_not_take_waits_no_longer_than_that() -> None:
+    model = mapping([1, 2], spec={"queueTimeout": "60s"})
+    model.answers = lambda action: Held("QuotaExceeded", "pods: 10 of 10") if isinstance(action, CreatePod) else None
+    model.run_pass()
+    for _ in range(14):
+        later(model, HELD_AGAIN)
+    assert model.status["error"]["code"] == "QueueTimeout"
+    assert model.status["error"]["message"].endswith("queueTimeout of 60s: pods: 10 of 10")
+
+
 # Stopping.
 
 

@@ -7,6 +7,7 @@ segments (``core.segments``). A pass costs what is under way, not what there is.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,9 @@ from windlass_operator.core.closure import Mapped, Node
 from windlass_operator.core.gates import NAMESPACE, NO_ROOM, PARALLELISM, End, Hold
 from windlass_operator.core.inputs import NodeInputs, set_apart
 from windlass_operator.core.observed import (
+    CACHE,
     CANCELLED,
+    EARLIER,
     FAILED,
     LETTER_OF,
     QUEUED,
@@ -36,7 +39,7 @@ from windlass_operator.core.segments import FLUSH, manifest, next_segments
 from windlass_operator.core.settling import RETRYING, Target, look_again, settle as settle_attempt
 from windlass_operator.core.states import NodePhase
 from windlass_operator.core.values import InvalidInputsError, NotKnownError
-from windlass_operator.core.work import Work, ended, succeeded
+from windlass_operator.core.work import Work, ended, queue_limit, queue_timeout, succeeded
 from windlass_operator.kinds.evidence import Failure, FailureKind
 
 ENDED = (SUCCEEDED, FAILED, CANCELLED)
@@ -195,10 +198,18 @@ def _take(elements: Elements, index: int, before: NodeState, after: NodeState) -
     elements.unwritten.add(index)
     if after.phase is NodePhase.SUCCEEDED:
         elements.results[index] = after.outputs
-        elements.hits += after.cache is not None and after.cache.state == "Hit"
-        elements.reused += after.reason == REUSED
+        _note_origin(elements, index, after)
     elif after.phase is NodePhase.FAILED:
         elements.failures[index] = after.failure or Failure(FailureKind.USER, after.reason, after.message)
+
+
+def _note_origin(elements: Elements, index: int, after: NodeState) -> None:
+    if after.reason == REUSED:
+        elements.reused += 1
+        elements.origins[index] = EARLIER
+    elif after.cache is not None and after.cache.state == "Hit":
+        elements.hits += 1
+        elements.origins[index] = CACHE
 
 
 def _cancel_waiting(elements: Elements) -> None:
@@ -269,21 +280,30 @@ def go_on(work: Work, node: Node) -> None:
         return
     if _verdict(node, state.elements, stopping=False) is not None:
         return  # it is over once that is written
-    elements, spec = state.elements.copy(), work.target(node).spec
+    elements, spec, mapped = state.elements.copy(), work.target(node).spec, _mapped(node)
     beside = _shared(work, node, spec, elements)
+    if (
+        elements.turn_at is None
+    ):  # a concurrency makes some wait for others, and after a restart nobody knows since when
+        elements.turn_at = work.now if mapped.concurrency or state.started_at is None else state.started_at
     hold, busy, moved = None, 0, False
     for tried, index in enumerate(_ready(work, elements)):
         if tried >= MAX_STARTS:
             work.again = work.again or moved  # otherwise all of them wait for answers, which see to it
             break
         counted = elements.phases[index] == QUEUED  # nobody knows whether it has been started: it has its place
-        hold = None if counted else _no_room(work, _mapped(node), elements, busy)
+        hold = None if counted else _no_room(work, mapped, elements, busy)
         if hold is not None:
             break
         came = _begin(work, Target(node, spec, index), elements, beside)
         moved = moved or came
         busy += not counted and (elements.phases[index] == QUEUED or not came)  # it may need room once it has answers
         work.again = work.again or elements.phases[index] in ENDED
+    own = _concurrency_is_full(mapped, elements)
+    if own or (mapped.concurrency and moved):
+        elements.turn_at = None if own else work.now
+    if hold is not None and hold.reason and not own:
+        _give_up(work, Target(node, spec), elements, hold.message)
     if hold is not None and hold.reason == NAMESPACE:
         work.short_of_room += elements.count(WAITS)
     reason, message = (hold.reason, hold.message) if hold is not None else ("", "")
@@ -339,7 +359,7 @@ def _no_room(work: Work, mapped: Mapped, elements: Elements, busy: int) -> Hold 
     facts = work.facts
     if facts.uncounted:
         return Hold()
-    if mapped.concurrency and elements.active >= mapped.concurrency:
+    if _concurrency_is_full(mapped, elements):
         return Hold(reason=PARALLELISM, message=f"its concurrency is {mapped.concurrency}")
     if facts.active + busy >= facts.limit:
         return Hold(reason=PARALLELISM, message=f"{facts.limit} of this run are at work already")
@@ -348,10 +368,70 @@ def _no_room(work: Work, mapped: Mapped, elements: Elements, busy: int) -> Hold 
     return None
 
 
+def _concurrency_is_full(mapped: Mapped, elements: Elements) -> bool:
+    return mapped.concurrency is not None and 0 < mapped.concurrency <= elements.active
+
+
+def _give_up(work: Work, target: Target, elements: Elements, why: str) -> None:
+    """Those that could begin but for the room fail, once they have waited as long as their ``queueTimeout`` lets them;
+    no more of them than it takes for the map to fail.
+    """
+    limit = queue_limit(target.spec)
+    if not limit:
+        return
+    mapped, line = _mapped(target.node), _in_line(work, elements)
+    free = mapped.concurrency - elements.active if mapped.concurrency else elements.total
+    for index in itertools.islice(line, free):
+        before = elements.states.get(index, NodeState())
+        until = _until(work, before, elements, limit)
+        if until > work.now:
+            work.wake(until)
+            if index not in elements.states:
+                return  # those behind it have waited no longer
+            elements.states[index] = replace(before, until=until)
+            continue
+        _take(elements, index, before, ended(before, _timed_out(target, why), work.now))
+        work.again = True
+        if _verdict(target.node, elements, stopping=False) is not None:
+            return
+
+
+def _in_line(work: Work, elements: Elements) -> Iterator[int]:
+    """The elements that wait for nothing but room, in order: those that have begun before, then the others."""
+    for index, state in sorted(elements.states.items()):
+        if not is_active(state) and not state.unsure and (state.retry_at is None or state.retry_at <= work.now):
+            yield index
+    index = elements.phases.find(WAITS, elements.next)
+    while index >= 0:
+        if index not in elements.states:
+            yield index
+        index = elements.phases.find(WAITS, index + 1)
+
+
+def _until(work: Work, state: NodeState, elements: Elements, limit: float) -> float:
+    """When an element's time in the queue is up."""
+    if state.until is not None:
+        return state.until
+    since = elements.turn_at if state.attempt == 0 and elements.turn_at is not None else work.now
+    return since + limit
+
+
+def _timed_out(target: Target, why: str) -> End:
+    failure = queue_timeout(target.spec, why)
+    return End(NodePhase.FAILED, failure.code, failure.message, failure)
+
+
 def _begin(work: Work, target: Target, elements: Elements, beside: NodeInputs) -> bool:
     """Start an attempt of an element, or note why not. False when an answer is needed first."""
     index = target.element
     before = elements.states.get(index, NodeState())
+    limit = queue_limit(target.spec)
+    if limit:
+        before = replace(before, until=_until(work, before, elements, limit))
+        if before.until is not None and work.now >= before.until:
+            _take(elements, index, before, ended(before, _timed_out(target, before.message), work.now))
+            return True
+        work.wake(before.until)
     try:
         inputs = _element_inputs(target, elements)
         begun = attempts.begin(work, target, before, inputs, beside)

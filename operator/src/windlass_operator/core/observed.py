@@ -90,6 +90,8 @@ class NodeState:
 
 WAITS, QUEUED, RUNS, SUCCEEDED, FAILED, CANCELLED = b"PQRSFC"
 """The letters of ``Elements.phases``, as numbers: what bytes are made of."""
+CACHE, EARLIER = "cache", "earlier"
+"""Where the result of an element is from that has not run: the cache, or an earlier run."""
 LETTER_OF = {
     NodePhase.PENDING: WAITS,
     NodePhase.QUEUED: QUEUED,
@@ -142,6 +144,11 @@ class Elements:
     """The same, as pods get them."""
     loaded: bool = True
     """Whether the segments have been read; after a restart they have to be."""
+    origins: dict[int, str] = field(default_factory=dict)
+    """Of those that succeeded without having run, and are not written yet: where their results are from."""
+    turn_at: float | None = None
+    """Since when those that have not begun could have, had there been room; None while its own concurrency keeps
+    them waiting."""
 
     def copy(self) -> Elements:
         """One that may be changed."""
@@ -164,6 +171,8 @@ class Elements:
             self.bound,
             self.shared,
             self.loaded,
+            dict(self.origins),
+            self.turn_at,
         )
 
     @property

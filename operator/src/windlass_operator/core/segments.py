@@ -6,7 +6,8 @@
     e-n1-segment-1   …                                       (the last one is rewritten until it is full, then never)
 
 A status has no room for ten thousand results, so it has counters, and this is the truth: an element whose outcome
-stands in a segment never runs again, whatever becomes of its pod. What is said later about an element counts.
+stands in a segment never runs again, whatever becomes of its pod. What is said later about an element counts. An
+element that has not run says so: ``"from": "cache"``, or ``"earlier"`` for an earlier run.
 
 ``unwritten`` outcomes go into the next segment at most ``FLUSH`` seconds after they came, many at a time: writes per
 element stay far below one.
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from windlass_api import names
-from windlass_operator.core.observed import CANCELLED, FAILED, SUCCEEDED, Elements, NodeState
+from windlass_operator.core.observed import CACHE, CANCELLED, EARLIER, FAILED, SUCCEEDED, Elements, NodeState
 from windlass_operator.kinds.evidence import Failure, FailureKind
 from windlass_operator.manifests.objects import Manifest, compress, labels
 
@@ -39,7 +40,8 @@ def outcome(elements: Elements, index: int) -> dict[str, Any]:
     """What is written about an element."""
     letter = elements.phases[index]
     if letter == SUCCEEDED:
-        return {"ok": elements.results[index]}
+        origin = elements.origins.get(index)
+        return {"ok": elements.results[index], **({"from": origin} if origin else {})}
     if letter == FAILED:
         failure = elements.failures[index]
         return {"failed": {"kind": failure.kind.value, "code": failure.code, "message": failure.message[:MESSAGE]}}
@@ -74,6 +76,7 @@ def written(elements: Elements, number: int, content: Mapping[str, Any], version
     after.segments, after.tail, after.tail_version = max(after.segments, number + 1), dict(content), version
     after.tail_size = sum(len(names.canonical_json(entry)) for entry in content.values())
     after.unwritten -= {int(index) for index in content}
+    after.origins = {index: origin for index, origin in after.origins.items() if index in after.unwritten}
     return after
 
 
@@ -127,6 +130,8 @@ def _read(elements: Elements, index: int, entry: Mapping[str, Any]) -> None:
     elements.states.pop(index, None)
     if "ok" in entry:
         elements.phases[index], elements.results[index] = SUCCEEDED, entry["ok"]
+        elements.hits += entry.get("from") == CACHE
+        elements.reused += entry.get("from") == EARLIER
     elif "failed" in entry:
         failed = entry["failed"]
         elements.phases[index] = FAILED

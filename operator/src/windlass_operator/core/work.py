@@ -114,12 +114,11 @@ class Work:
 
     def gave_up(self, node: Node, why: str) -> bool:
         """Whether a node that is ready has waited for its child as long as it may. If so, it fails."""
-        state, limit = self.state(node), self.target(node).spec.get("queueTimeout")
-        seconds = durations.seconds(limit) if limit else 0.0
+        state, spec = self.state(node), self.target(node).spec
+        seconds = queue_limit(spec)
         until = state.until if state.until is not None else (self.now + seconds if seconds else None)
         if until is not None and self.now >= until:
-            text = f"it was not its turn within its queueTimeout of {limit}: {why}"
-            self.fail(node, Failure(FailureKind.USER, "QueueTimeout", text))
+            self.fail(node, queue_timeout(spec, why))
             return True
         self.wake(until)
         if state.until != until:
@@ -188,6 +187,18 @@ class Work:
 
     def _value(self, name: str, data: bytes) -> Manifest:
         return value_config_map(name, self.observed.namespace, data, self.observed.name, self.owner)
+
+
+def queue_limit(spec: Mapping[str, Any]) -> float:
+    """Seconds that an attempt may wait for its child to be made; 0 is without limit."""
+    limit = spec.get("queueTimeout")
+    return durations.seconds(limit) if limit else 0.0
+
+
+def queue_timeout(spec: Mapping[str, Any], why: str) -> Failure:
+    """The failure of what has waited longer than that."""
+    text = f"it was not its turn within its queueTimeout of {spec['queueTimeout']}" + (f": {why}" if why else "")
+    return Failure(FailureKind.USER, "QueueTimeout", text)
 
 
 def ended(state: NodeState, end: End, now: float) -> NodeState:
