@@ -65,6 +65,11 @@ VIOLATIONS = (
         "import grpc",
         "One door to gRPC in the operator: the dispatcher's server",
     ),
+    Violation(
+        "sdk/src/windlass/runtime/warm/inside.py",
+        "import grpc",
+        "One door to gRPC from the SDK: the supervisor of warm workers",
+    ),
     Violation("sdk/src/windlass/_emit.py", "import kubernetes", "One door to a cluster from the SDK: its remote room"),
     Violation(
         "sdk/src/windlass_api/names.py",

@@ -278,6 +278,7 @@ def actor_cache(f: Callable[P, R]) -> Callable[P, R]:
                 return key, found, False
             found = results[key] = Future()
             found.set_running_or_notify_cancel()  # from here on, a waiter that is cancelled can't cancel it
+            _computed.count += 1
             return key, found, True
 
     def give_up(key: Hashable, error: BaseException, future: Future[Any]) -> None:
@@ -326,6 +327,20 @@ def actor_cache(f: Callable[P, R]) -> Callable[P, R]:
 
     is_async = bool(f.__code__.co_flags & 0x80) if hasattr(f, "__code__") else False  # CO_COROUTINE
     return cast("Callable[P, R]", functools.wraps(f)(acall if is_async else call))
+
+
+class _Computed:
+    count = 0
+
+
+_computed = _Computed()
+
+
+def computations() -> int:
+    """How often something has been computed for `actor_cache` in this process: a worker keeps the files that were
+    fetched meanwhile.
+    """
+    return _computed.count
 
 
 class _Abandoned(Exception):  # noqa: N818  it never leaves this module

@@ -115,6 +115,11 @@ def scratch_folder(name: str) -> str:
     return folder
 
 
+def scratch_root() -> str | None:
+    """This process's temporary folder, if somebody has asked for it."""
+    return _scratch.get(os.getpid())
+
+
 def keep_scratch() -> None:
     """This process's temporary folder stays when the process ends: somebody has been told of a file in it."""
     _kept.add(os.getpid())

@@ -5,6 +5,7 @@
     carrier.py    the helpers of a container of any image: its inputs as files, its outputs out of files
     ending.py     how such a program ends, and what it has to read before it begins
     bundle.py     the user's code, unpacked from the mounted archive
+    worker.py     the file that a warm worker of an ActorEnvironment starts; the rest of it is in warm/
     record.py     the record: outputs or error, fitted into the termination message
 
 An exception becomes a record by `windlass._failure`, which local runs use too; it is loaded only when there is one.
@@ -14,4 +15,7 @@ and the record.
 
 from windlass._exceptions import Terminated
 
-__all__ = ["Terminated"]
+VERSION = "0.1.0"
+"""Of the SDK: where the runtime is mounted, no metadata of a distribution tell it."""
+
+__all__ = ["VERSION", "Terminated"]

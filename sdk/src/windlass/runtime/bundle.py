@@ -69,6 +69,12 @@ def _fetched(uri: str, sha256: str) -> bytes:
     return archive
 
 
+def extract(packed: bytes, path: str, folder: str) -> None:
+    """The same of a bundle that is in memory; `path` says where it came from."""
+    for name, mode, content in entries(gunzip(packed, path)):
+        _write(folder, name, mode, content)
+
+
 def gunzip(packed: bytes, path: str) -> bytes:
     """The content of gzip data, which may have several parts."""
     parts = []

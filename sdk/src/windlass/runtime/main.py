@@ -123,6 +123,11 @@ def _order() -> Order:
         raise ending.task_error(
             "system", "BadOrder", "WINDLASS_TASK is not set: this program is started by the operator"
         )
+    return read_order(text)
+
+
+def read_order(text: str) -> Order:
+    """The order in this JSON; what can't be understood is no fault of the user's."""
     try:
         return Order(text)
     except (ValueError, KeyError, TypeError) as error:
