@@ -5,7 +5,7 @@
 Not in it: the task's code (that is what the version is for), its image, its resources. Inputs that the task ignores are
 left out. Of a reference (a file, a table, a pickle) the key takes, in this order: the `hash` that its producer gave it
 (`HashMethod`), the digest of its content where it is known, its place. So a file that was made again, and came out the
-same, is the same input.
+same, is the same input. Of a value that lies in the store it takes the digest of its content.
 
 The parts are kept beside each result, so that one can say why another was not found (`why_missed`).
 
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from windlass_api.names import canonical_json
 from windlass_api.references import changed
+from windlass_api.stored import identity
 from windlass_api.types import Schema, Type, parse_type
 
 Types = Mapping[str, tuple[str, Schema | None]]
@@ -91,7 +92,7 @@ def value_digest(value: Any, expression: str, schema: Schema | None, content: Co
             return float(part) if type(part) is int else part
         return _meaning(part, content)
 
-    return _digest(changed(value, parse_type(expression), schema, meaning))
+    return _digest(changed(identity(value), parse_type(expression), schema, meaning))
 
 
 def _meaning(reference: Mapping[str, Any], content: ContentDigest) -> dict[str, Any]:

@@ -9,6 +9,8 @@ A value is plain JSON, in which a mapping may stand for something else:
     {$ref: error.message}                     what made the workflow fail, for its `onFailure` only
     {$literal: {$ref: just data}}             its content, verbatim: how data whose keys start with `$` is written
 
+    {$stored: {uri: …, size: …, sha256: …}}   a value that lies in the store (see `stored`): it is passed on as it is
+
 Any other mapping with a key that starts with `$` is an error, so that a typo never travels as data.
 
 The author's side writes references (`escape`, `str(ref)`), local runs and the operator follow them (`resolve`, `walk`),
@@ -24,6 +26,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from windlass_api.findings import field_path
+from windlass_api.stored import STORED, part, stored
 
 REF = "$ref"
 LITERAL = "$literal"
@@ -105,6 +108,8 @@ def marker(value: Any) -> Ref | Literal | None:
     key = marker_key(value)
     if key is None:
         return None
+    if stored(value) is not None:
+        return Literal(value)
     if key == LITERAL:
         return Literal(value[LITERAL])
     if key != REF:
@@ -145,8 +150,13 @@ def resolve(value: Any, lookup: Callable[[Ref], Any]) -> Any:
 
 
 def decode(value: Any, meanings: Mapping[str, Callable[[Any], Any]]) -> Any:
-    """The value with each `{$key: content}` replaced by `meanings["$key"](content)`, and `$literal` by its content."""
+    """The value with each `{$key: content}` replaced by `meanings["$key"](content)`, and `$literal` by its content.
+
+    What lies in the store stays the mark that it is, where `meanings` say nothing about it.
+    """
     key = marker_key(value)
+    if key == STORED and key not in meanings and stored(value) is not None:
+        return value
     if key == LITERAL:
         return value[LITERAL]
     if key is not None:
@@ -163,6 +173,8 @@ def decode(value: Any, meanings: Mapping[str, Callable[[Any], Any]]) -> Any:
 def escape(value: Any) -> Any:
     """The value as data: mappings with `$` keys are wrapped, so that `resolve` gives back exactly this value."""
     if isinstance(value, Mapping):
+        if stored(value) is not None:
+            return value
         if any(isinstance(key, str) and key.startswith("$") for key in value):
             return {LITERAL: value}
         return {key: escape(item) for key, item in value.items()}
@@ -172,8 +184,11 @@ def escape(value: Any) -> Any:
 
 
 def walk(value: Any, path: Sequence[PathStep]) -> Any:
-    """The part of a value which the path names. Raises RefValueError which says how far it came and what is there."""
+    """The part of a value which the path names; of what lies in the store, what stands for the part. Raises RefValueError which says how far it came and what is there."""
     for position, step in enumerate(path):
+        lies = stored(value)
+        if lies is not None:
+            return part(lies, path[position:]).mark
         try:
             value = _part(value, step)
         except RefValueError as error:  # noqa: PERF203  paths are short

@@ -41,6 +41,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from windlass_api.findings import Finding, did_you_mean, field_path
+from windlass_api.stored import stored
 
 Schema = Mapping[str, Any]
 PathStep = str | int
@@ -168,8 +169,11 @@ def parse_type(text: str) -> Type:
 
 
 def check_value(value: Any, type: Type, schema: Schema | None = None, path: str = "") -> list[Finding]:  # noqa: A002  the plain word
-    """What is wrong with the value, as findings below `path` with the reason TypeMismatch; nothing where it fits."""
-    return list(_CHECKS[type.name](value, type, schema, path))
+    """What is wrong with the value, as findings below `path` with the reason TypeMismatch; nothing where it fits.
+
+    What lies in the store (`stored`) is checked where it is read.
+    """
+    return [] if stored(value) is not None else list(_CHECKS[type.name](value, type, schema, path))
 
 
 def assignable(

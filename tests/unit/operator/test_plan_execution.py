@@ -393,7 +393,7 @@ def test_an_output_for_which_there_is_no_store_fails_its_node_with_the_sizes() -
     model.run_pass()
     assert model.status["error"]["code"] == "OutputTooLarge"
     assert model.status["error"]["message"].startswith("the output o0 has 20002 bytes, ")
-    assert "there is no store for more than 5000. Return less" in model.status["error"]["message"]
+    assert "the operator keeps no more than 5000 of a value. Return less" in model.status["error"]["message"]
 
 
 def saving(outcome: Outcome) -> Any:

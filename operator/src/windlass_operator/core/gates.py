@@ -157,7 +157,7 @@ def ask(node: Node, state: NodeState, facts: Facts) -> Verdict | None:
 def holds(when: cel.Expression, node: Node, facts: Facts) -> bool | End:
     """Whether a condition is true; or the end of its node, where that can't be told."""
     try:
-        wanted = when.evaluate(facts.values.lookup(node.scope))
+        wanted = when.evaluate(facts.values.readable(node.scope))
     except (cel.CelError, refs.RefValueError) as problem:
         return _wrong_condition(when, str(problem))
     if wanted is True or wanted is False:

@@ -57,5 +57,5 @@ def set_apart(
 
 
 def _too_large(node: str, part: str, size: int, limit: str) -> Failure:
-    advice = "there is no store for more; pass less, or the place where the data is"
+    advice = "pass less, or the place where the data is"
     return Failure(FailureKind.USER, "InputsTooLarge", f"nodes.{node}.inputs{part}: {size} bytes; {limit}; {advice}")

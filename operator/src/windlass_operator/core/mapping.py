@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from windlass_api import maps, names, validation
+from windlass_api import maps, names, refs, validation
+from windlass_api.stored import Stored as InStore, stored
 from windlass_operator.core import attempts
 from windlass_operator.core.actions import WriteSegment
 from windlass_operator.core.caching import cache_of
@@ -81,6 +82,10 @@ def _length(node: Node, mapped: Mapped, inputs: Mapping[str, Any]) -> int:
     lengths = {}
     for name in mapped.over:
         value = inputs.get(name)
+        lies = stored(value)
+        if lies is not None:
+            lengths[name] = _length_in_store(node, name, lies)
+            continue
         if not isinstance(value, list):
             text = f"nodes.{node.id}.inputs.{name}: a list is needed to map over"
             raise InvalidInputsError(Failure(FailureKind.USER, "InvalidInputs", text))
@@ -90,6 +95,20 @@ def _length(node: Node, mapped: Mapped, inputs: Mapping[str, Any]) -> int:
         text = f"nodes.{node.id}: the lists have different lengths: {told}"
         raise InvalidInputsError(Failure(FailureKind.USER, "InvalidArrayLength", text))
     return next(iter(lengths.values()))
+
+
+def _length_in_store(node: Node, name: str, lies: InStore) -> int:
+    if lies.length is None:
+        where = "".join(f"[{step!r}]" for step in lies.path)
+        text = (
+            f"nodes.{node.id}.inputs.{name}: the list lies in the store as the part {where} of a larger value of"
+            f" {lies.size} bytes, and the operator, which has to know how long it is, can't read that: return the list"
+            " as an output of its own"
+            if lies.path
+            else f"nodes.{node.id}.inputs.{name}: a list is needed to map over"
+        )
+        raise InvalidInputsError(Failure(FailureKind.USER, "ValueInStore" if lies.path else "InvalidInputs", text))
+    return lies.length
 
 
 # ---- what is the case -----------------------------------------------------------------------------------------------
@@ -457,7 +476,7 @@ def _element_inputs(target: Target, elements: Elements) -> Mapping[str, Any]:
     """The inputs of an element, complete."""
     over, lists = _mapped(target.node).over, elements.inputs or {}
     parameters = {name: one for name, one in (target.spec.get("inputs") or {}).items() if name in over}
-    own, wrong = validation.complete_inputs(parameters, {name: lists[name][target.element] for name in over})
+    own, wrong = validation.complete_inputs(parameters, {name: refs.walk(lists[name], [target.element]) for name in over})
     if wrong:
         where = wrong[0].path.removeprefix("spec.")
         text = f"nodes.{target.node.id}: element {target.element}: {where}: {wrong[0].message}"

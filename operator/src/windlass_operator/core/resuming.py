@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from windlass_api import names, validation
+from windlass_api import names, refs, validation
+from windlass_api.stored import identity
 from windlass_operator.core.closure import Node
 from windlass_operator.core.observed import ALONE, FAILED, SUCCEEDED, AskPrevious, NodeState, Previous, Stored
 from windlass_operator.core.settling import Target
@@ -64,7 +65,7 @@ def _result(work: Work, target: Target, inputs: Mapping[str, Any], previous: Pre
     changed = sorted(
         name
         for name in {*inputs, *then}
-        if names.canonical_json(inputs.get(name)) != names.canonical_json(then.get(name))
+        if names.canonical_json(identity(inputs.get(name))) != names.canonical_json(identity(then.get(name)))
     )
     if changed:
         return f"its input{'s' * (len(changed) > 1)} {', '.join(changed[:5])} differ{'s' * (len(changed) == 1)}"
@@ -116,6 +117,7 @@ def _inputs_then(values: Values, before: Node, target: Target) -> Mapping[str, A
     if target.element == ALONE or before.mapped is None:
         return values.complete(before)
     bound = values.bound(before)
-    one = {name: value[target.element] if name in before.mapped.over else value for name, value in bound.items()}
+    over = before.mapped.over
+    one = {name: refs.walk(value, [target.element]) if name in over else value for name, value in bound.items()}
     complete, _ = validation.complete_inputs(before.spec.get("inputs") or {}, one)
     return complete

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from windlass_api import names, refs, validation
+from windlass_api.stored import any_in
 from windlass_operator.core.closure import ROOT, Closure, Node, path
 from windlass_operator.core.observed import (
     AskSegments,
@@ -75,6 +76,22 @@ class Values:
             return refs.walk(value, ref.path) if ref.path else value
 
         return find
+
+    def readable(self, scope: str) -> Callable[[refs.Ref], Any]:
+        """The same, for whoever decides by the value: what lies in the store is no such thing."""
+        find = self.lookup(scope)
+
+        def found(ref: refs.Ref) -> Any:
+            value = find(ref)
+            lies = any_in(value)
+            if lies is not None:
+                raise refs.RefValueError(
+                    f"`{ref}` lies in the store ({lies.size:,} bytes), which the operator can't read: return what is"
+                    " decided by as an output of its own"
+                )
+            return value
+
+        return found
 
     def inputs(self, scope: str) -> Mapping[str, Any]:
         """The inputs of a workflow, complete."""

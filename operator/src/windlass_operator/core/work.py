@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from windlass_api import durations, names, overrides
+from windlass_api.stored import stored
 from windlass_operator.core.actions import Action, CreateValue, LookUp, SaveValue
 from windlass_operator.core.closure import Node
 from windlass_operator.core.facts import Facts
@@ -165,7 +166,7 @@ class Work:
 
     def _stands_in_status(self, value: Any, length: int) -> bool:
         settings = self.observed.settings
-        if isinstance(value, Mapping) and any(isinstance(key, str) and key.startswith("$") for key in value):
+        if isinstance(value, Mapping) and stored(value) is None and any(isinstance(key, str) and key.startswith("$") for key in value):
             return False  # it would read as a reference
         fits = length <= settings.inline_output_limit and self.size + length <= settings.status_limit
         return fits or length <= SMALL
@@ -175,8 +176,8 @@ class Work:
         packed = len(compress(data))
         if packed > settings.value_limit:
             text = (
-                f"the output {output} has {len(data)} bytes, {packed} after compression; there is no store for more"
-                f" than {settings.value_limit}. Return less, or the place where the data is"
+                f"the output {output} has {len(data)} bytes, {packed} after compression; the operator keeps no more"
+                f" than {settings.value_limit} of a value. Return less, or the place where the data is"
             )
             return Failure(FailureKind.USER, "OutputTooLarge", text)
         digest = names.content_hash(data)
