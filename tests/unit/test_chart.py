@@ -16,6 +16,7 @@ import yaml
 
 from dev.console import ROOT
 from localcluster import binaries
+from windlass._cli import _parser as windlass_parser
 from windlass_api import names
 from windlass_operator.cli import run as operator_run
 from windlass_operator.handlers import KINDS
@@ -294,6 +295,27 @@ class TestRendered:
         assert found == ("windlass-operator", "windlass-operator-dispatcher", 5)
         assert arguments.outputs_grace == 600
         assert (arguments.shards, arguments.max_depth, arguments.oom_factor, arguments.cache_ttl) == (16, 64, 2, 0)
+
+    def test_the_collector_is_asked_for_reads_only_and_runs_restricted(self, render: Render) -> None:
+        store = ("--set", "store.prefix=s3://b/{namespace}", "--set", "store.secret=keys")
+        assert of_kind(render(*store), "CronJob") == []
+        objects = render(*store, "--set", "store.collect.enabled=true", "--set", "watchNamespaces={a,b}")
+        (job,) = of_kind(objects, "CronJob")
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        wanted = ["s3://b/{namespace}", "--older-than=720h", "--only=a", "--only=b"]
+        assert container["args"] == wanted
+        arguments = windlass_parser().parse_args([*container["command"][3:], *wanted])
+        assert (arguments.older_than, arguments.only) == (720 * 3600, ["a", "b"])
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        keys = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"] if "valueFrom" in one}
+        assert keys["AWS_SECRET_ACCESS_KEY"] == {"name": "keys", "key": "AWS_SECRET_ACCESS_KEY", "optional": False}
+        roles = [one for one in of_kind(objects, "Role") if one["metadata"]["name"].endswith("-collector")]
+        assert {one["metadata"]["namespace"] for one in roles} == {"a", "b"}
+        assert {verb for role in roles for rule in role["rules"] for verb in rule["verbs"]} == {"list"}
+        everywhere = render(*store, "--set", "store.collect.enabled=true")
+        assert any(one["metadata"]["name"].endswith("-collector") for one in of_kind(everywhere, "ClusterRole"))
 
     def test_there_is_one_operator_unless_more_are_asked_for(self, render: Render) -> None:
         (deployment,) = of_kind(render(), "Deployment")

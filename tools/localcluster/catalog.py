@@ -127,6 +127,7 @@ def _dependencies_layer() -> Blob:
     """What the operator imports and did not write, in the versions that the constraints name."""
     projects = (OPERATOR_PROJECT, SDK_PROJECT)  # the contract's own dependencies are the SDK's
     requirements = foreign_requirements((one / "pyproject.toml").read_text() for one in projects)
+    requirements += _extra("remote")  # the collector of the store asks the cluster by the SDK
     constraints = CONSTRAINTS.read_bytes() if CONSTRAINTS.exists() else b""
     recipe = repr((requirements, constraints, rootfs.PYTHON)).encode()
 
@@ -142,8 +143,7 @@ def _s3_layer(place: str) -> Blob:
     """boto3 for images that have none, in a folder of its own beside the runtime's packages. Of the services that
     botocore knows, those that reading and writing takes.
     """
-    project = tomllib.loads((SDK_PROJECT / "pyproject.toml").read_text())["project"]
-    requirements = project["optional-dependencies"]["s3"]
+    requirements = _extra("s3")
     constraints = CONSTRAINTS.read_bytes() if CONSTRAINTS.exists() else b""
     recipe = repr((requirements, constraints, rootfs.PYTHON, S3_FOLDER, S3_SERVICES)).encode()
 
@@ -163,8 +163,7 @@ def _actors_layer(place: str) -> Blob:
     """gRPC for the workers of actors, which is compiled for one Python: here that of the base image, where the
     Dockerfile has it for all.
     """
-    project = tomllib.loads((SDK_PROJECT / "pyproject.toml").read_text())["project"]
-    requirements = project["optional-dependencies"]["actors"]
+    requirements = _extra("actors")
     constraints = CONSTRAINTS.read_bytes() if CONSTRAINTS.exists() else b""
     recipe = repr((requirements, constraints, rootfs.PYTHON, ACTORS_FOLDER)).encode()
 
@@ -174,6 +173,13 @@ def _actors_layer(place: str) -> Blob:
         rootfs.compile_sources(folder, f"/{place}" if place else MOUNT)
 
     return _layer(f"actors-{place or 'mounted'}-{hashlib.sha256(recipe).hexdigest()[:16]}", place, fill)
+
+
+def _extra(name: str) -> list[str]:
+    """What an extra of the SDK asks for."""
+    project = tomllib.loads((SDK_PROJECT / "pyproject.toml").read_text())["project"]
+    found: list[str] = project["optional-dependencies"][name]
+    return found
 
 
 def foreign_requirements(projects: Iterable[str]) -> list[str]:

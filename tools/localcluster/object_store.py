@@ -4,7 +4,7 @@
         store.endpoint                 "http://127.0.0.1:23456"
         store.environment()            what clients find it and its keys by
 
-It listens on the loopback address only, and keeps everything in the folder.
+It listens on one address, and keeps everything in the folder.
 """
 
 from __future__ import annotations
@@ -44,13 +44,15 @@ class ObjectStore:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[ObjectStore]:
-    """Start one that keeps its objects in ``folder``."""
+def running(folder: Path, host: str = "127.0.0.1") -> Iterator[ObjectStore]:
+    """Start one that keeps its objects in ``folder``. ``host`` is the address of this machine that it listens on: that
+    of a cluster's link (``Cluster.machine_address``) where pods are to reach it.
+    """
     program = ensure_object_store()
     objects, properties = folder / "objects", folder / "properties"
     for path in (objects, properties):
         path.mkdir(parents=True, exist_ok=True)
-    address = f"127.0.0.1:{free_ports(1)[0]}"
+    address = f"{host}:{free_ports(1)[0]}"
     store = ObjectStore(f"http://{address}", folder / "log")
     command = [str(program), "--port", address, "--quiet", "--keep-alive"]
     command += ["posix", "--sidecar", str(properties), str(objects)]

@@ -88,3 +88,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [events] # what happened to nodes of runs; and why kubelets can't mount volumes, which only Events tell
   verbs: [create, list, watch]
 {{- end -}}
+
+{{/* What the collector of the store reads, to know what is still referred to. It writes nothing in the cluster. */}}
+{{- define "windlass.collectorRules" -}}
+- apiGroups: [windlass.dev]
+  resources: ["*"]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [configmaps] # large values
+  verbs: [list]
+- apiGroups: [apps]
+  resources: [controllerrevisions] # what running Executions are pinned to
+  verbs: [list]
+{{- end -}}

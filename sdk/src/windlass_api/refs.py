@@ -184,14 +184,17 @@ def escape(value: Any) -> Any:
 
 
 def walk(value: Any, path: Sequence[PathStep]) -> Any:
-    """The part of a value which the path names; of what lies in the store, what stands for the part. Raises RefValueError which says how far it came and what is there."""
+    """The part of a value which the path names; of what lies in the store, what stands for the part.
+
+    Raises RefValueError which says how far it came and what is there.
+    """
     for position, step in enumerate(path):
         lies = stored(value)
         if lies is not None:
             return part(lies, path[position:]).mark
         try:
             value = _part(value, step)
-        except RefValueError as error:  # noqa: PERF203  paths are short
+        except RefValueError as error:
             where = "".join(_step(part) for part in path[:position])
             raise RefValueError(f"{where}: {error}" if where else str(error)) from None
     return value

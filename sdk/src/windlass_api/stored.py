@@ -32,7 +32,7 @@ class Stored(NamedTuple):
     sha256: str
     """Of these."""
     length: int | None = None
-    """How many items it has, where it is a list and not a part of what lies there."""
+    """How many items what is meant has, where it is a list and that is known."""
     path: tuple[str | int, ...] = ()
     """The part that is meant."""
 
@@ -62,13 +62,13 @@ def stored(value: Any) -> Stored | None:
         return None
     uri, size, sha256 = content.get("uri"), content.get("size"), content.get("sha256")
     length, path = content.get("length"), content.get("path", [])
-    if not isinstance(uri, str) or not _is_count(size) or not isinstance(sha256, str) or not _SHA256.match(sha256):
+    if not isinstance(uri, str) or not isinstance(sha256, str) or not _SHA256.match(sha256):
         return None
-    if (length is not None and not _is_count(length)) or not isinstance(path, list | tuple):
+    if not _is_count(size) or (length is not None and not _is_count(length)) or not isinstance(path, list | tuple):
         return None
     if not all(isinstance(step, str | int) and not isinstance(step, bool) for step in path):
         return None
-    return Stored(uri, size, sha256, length, tuple(path))
+    return Stored(uri, content["size"], sha256, length, tuple(path))
 
 
 def part(value: Stored, steps: Sequence[str | int]) -> Stored:

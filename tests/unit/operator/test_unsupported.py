@@ -35,7 +35,6 @@ VALUES: dict[str, Any] = {
     "concurrency": {"max": 1, "behavior": "Skip"},
     "actor": {"name": "pool"},
     "artifact": {"name": "data"},
-    "deck": {"enabled": True},
 }
 """A value for each field of the table that asks for something."""
 
@@ -286,6 +285,7 @@ ACTING: dict[str, Any] = {
     "labels": {"team": "data"},
     "annotations": {"note": "x"},
     "retryOn": ["any"],
+    "deck": {"enabled": True},
 }
 
 

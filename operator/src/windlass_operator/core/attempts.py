@@ -23,7 +23,7 @@ from windlass_operator.core.closure import NodeKind
 from windlass_operator.core.gates import End, Hold
 from windlass_operator.core.inputs import NOTHING, NodeInputs, set_apart
 from windlass_operator.core.observed import AskCache, CacheNote, NodeState
-from windlass_operator.core.settling import Target, child_of
+from windlass_operator.core.settling import CACHED, LOOKS, Target, child_of
 from windlass_operator.core.states import NodePhase
 from windlass_operator.core.values import InvalidInputsError
 from windlass_operator.core.work import Work, ended, succeeded
@@ -45,6 +45,8 @@ class Begun(NamedTuple):
 
     state: NodeState
     hold: Hold | None = None
+    cached: Mapping[str, Any] | None = None
+    """The cached outputs that its pod has to look for, before it does anything else."""
 
 
 def begin(
@@ -56,6 +58,7 @@ def begin(
     Raises:
         NotKnownError: something has to be looked up first.
     """
+    found = None
     if state.attempt == 0:
         state = resuming.reuse(work, target, state, inputs)
         if state.terminal:
@@ -63,14 +66,14 @@ def begin(
         cached = _from_cache(work, target, state, inputs)
         if cached.hold is not None or cached.state.terminal:
             return cached
-        state = cached.state
+        state, found = cached.state, cached.cached
     if target.node.kind is NodeKind.PLAN:
         return _begin_execution(work, target, state, inputs)
     apart = {name: value for name, value in inputs.items() if name not in beside.document}
     prepared = set_apart(target.node.id, apart, work.observed.settings, beside)
     if isinstance(prepared, Failure):
         return prepared
-    ask = _pod_ask(work, target, state, prepared, inputs)
+    ask = _pod_ask(work, target, state, prepared, inputs, found)
     manifest = _manifest(ask)
     if isinstance(manifest, Failure):
         return manifest
@@ -102,7 +105,14 @@ def _queued(work: Work, state: NodeState, **more: Any) -> NodeState:
     )
 
 
-def _pod_ask(work: Work, target: Target, state: NodeState, inputs: NodeInputs, given: Mapping[str, Any]) -> PodAsk:
+def _pod_ask(
+    work: Work,
+    target: Target,
+    state: NodeState,
+    inputs: NodeInputs,
+    given: Mapping[str, Any],
+    cached: Mapping[str, Any] | None,
+) -> PodAsk:
     observed, settings = work.observed, work.observed.settings
     last = state.system_failures >= settings.system_retries
     look = PodLook(
@@ -126,6 +136,7 @@ def _pod_ask(work: Work, target: Target, state: NodeState, inputs: NodeInputs, g
         inputs=inputs.document,
         given=given,
         values=tuple(inputs.large),
+        cached=caching.to_look_for(cached, target.spec) if cached is not None else None,
         raw_output_prefix=observed.setting("rawOutputPrefix") or "",
         closure=observed.closure.hash,
     )
@@ -208,7 +219,7 @@ def _from_cache(work: Work, target: Target, state: NodeState, inputs: Mapping[st
     if not overwrite:
         found = _look(work, target, key, AskCache(entry, target.node.target, near=True))
         if isinstance(found, caching.Hit):
-            return Begun(_hit(work, state, found, entry))
+            return _found(work, target, state, found, entry)
         message = found
     if settings.serialize:
         waiting = _wait_for_turn(work, target, state, key)
@@ -217,8 +228,10 @@ def _from_cache(work: Work, target: Target, state: NodeState, inputs: Mapping[st
         if not overwrite:  # while we waited for our turn, somebody may have computed it
             again = _look(work, target, key, AskCache(entry, target.node.target, near=False))
             if isinstance(again, caching.Hit):
-                work.actions.append(Release(entry, _holder(work, target)))
-                return Begun(_hit(work, state, again, entry))
+                hit = _found(work, target, state, again, entry)
+                if hit.cached is None:
+                    work.actions.append(Release(entry, _holder(work, target)))
+                return hit
     return Begun(replace(state, cache=CacheNote("Miss", message, entry)))
 
 
@@ -234,9 +247,19 @@ def _look(work: Work, target: Target, key: CacheKey, question: AskCache) -> cach
     return caching.why(key, others) if spec is None else verdict.message
 
 
+def _found(work: Work, target: Target, state: NodeState, hit: caching.Hit, entry: str) -> Begun:
+    """A result of the cache's. Where some of it lies in the store, its pod looks for that first: what isn't there any
+    more is computed again.
+    """
+    if not work.observed.settings.store.prefix or not caching.lies_elsewhere(hit.outputs, target.spec):
+        return Begun(_hit(work, state, hit, entry))
+    note = CacheNote("Checking", f"{hit.message}{LOOKS}", entry)
+    return Begun(replace(state, cache=note), cached=hit.outputs)
+
+
 def _hit(work: Work, state: NodeState, hit: caching.Hit, entry: str) -> NodeState:
     note = CacheNote("Hit", hit.message, entry)
-    return replace(succeeded(state, dict(hit.outputs), work.now), cache=note, reason="Cached")
+    return replace(succeeded(state, dict(hit.outputs), work.now), cache=note, reason=CACHED)
 
 
 def _wait_for_turn(work: Work, target: Target, state: NodeState, key: CacheKey) -> Begun | None:
@@ -291,7 +314,7 @@ def _shared(
 
 def _is_computed(state: NodeState) -> bool:
     """Whether it is no result of the cache's."""
-    return state.cache is None or state.cache.state in ("Miss", "Waiting")
+    return state.cache is None or state.cache.state in ("Miss", "Checking", "Waiting")
 
 
 def _entry_of(target: Target, inputs: Mapping[str, Any]) -> str:
@@ -317,6 +340,7 @@ def _store(
     )
     if isinstance(made, caching.NotCached):
         return replace(state, cache=CacheNote("Failed", made.message, note.entry))
-    overwrite = bool(observed.setting("overwriteCache"))
+    overwrite = bool(observed.setting("overwriteCache")) or note.state == "Checking"  # what is there is of no use
     work.actions.append(StoreEntry(target.node.id, target.element, note.entry, made.manifest, made.values, overwrite))
-    return replace(state, cache=CacheNote("Stored", note.message, note.entry))
+    message = "there was a result, but some of it was gone from the store" if note.state == "Checking" else note.message
+    return replace(state, cache=CacheNote("Stored", message, note.entry))

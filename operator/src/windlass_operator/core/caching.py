@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 from windlass_api import durations, names, refs, types
 from windlass_api.cache_key import CacheKey, Types, cache_key, why_missed
+from windlass_api.references import changed
+from windlass_api.stored import any_in
 from windlass_operator.core.clock import parse, rfc3339
 from windlass_operator.manifests.caching import cache_entry, cached_value, lease
 from windlass_operator.manifests.objects import Manifest, compress
@@ -158,6 +160,32 @@ def _key_in(entry_spec: Spec) -> CacheKey | None:
 def why(key: CacheKey, others: Iterable[Spec]) -> str:
     """Why a result was not found: what is different from the closest of the task's other results."""
     return why_missed(key, filter(None, map(_key_in, others)))
+
+
+def lies_elsewhere(outputs: Mapping[str, Any], task_spec: Spec) -> bool:
+    """Whether some of a result is in the store: large values, files, tables."""
+    return any_in(outputs) is not None or bool(_uris(outputs, task_spec))
+
+
+def to_look_for(outputs: Mapping[str, Any], task_spec: Spec) -> dict[str, Any]:
+    """A result as its pod is told of it: the outputs, and the places that they refer to."""
+    return {"outputs": dict(outputs), "uris": _uris(outputs, task_spec)}
+
+
+def _uris(outputs: Mapping[str, Any], task_spec: Spec) -> list[str]:
+    found: list[str] = []
+
+    def look(part: Any, of: types.Type) -> Any:
+        if of.name in types.REFERENCES:
+            found.append(part["uri"])
+        return part
+
+    declared = _types(task_spec.get("outputs") or {})
+    for name, value in outputs.items():
+        if name in declared:
+            expression, schema = declared[name]
+            changed(value, types.parse_type(expression), schema, look)
+    return found
 
 
 # ---- keeping --------------------------------------------------------------------------------------------------------

@@ -476,7 +476,9 @@ def _element_inputs(target: Target, elements: Elements) -> Mapping[str, Any]:
     """The inputs of an element, complete."""
     over, lists = _mapped(target.node).over, elements.inputs or {}
     parameters = {name: one for name, one in (target.spec.get("inputs") or {}).items() if name in over}
-    own, wrong = validation.complete_inputs(parameters, {name: refs.walk(lists[name], [target.element]) for name in over})
+    own, wrong = validation.complete_inputs(
+        parameters, {name: refs.walk(lists[name], [target.element]) for name in over}
+    )
     if wrong:
         where = wrong[0].path.removeprefix("spec.")
         text = f"nodes.{target.node.id}: element {target.element}: {where}: {wrong[0].message}"

@@ -37,7 +37,7 @@ class CacheNote:
     """What the cache meant for a node."""
 
     state: str
-    """``Hit``, ``Miss``, ``Stored``, ``Waiting`` or ``Failed``."""
+    """``Hit``, ``Miss``, ``Checking``, ``Stored``, ``Waiting`` or ``Failed``."""
     message: str = ""
     entry: str = ""
     """The name of the CacheEntry."""
@@ -72,6 +72,8 @@ class NodeState:
     execution: str = ""
     """The child Execution that runs its current attempt."""
     cache: CacheNote | None = None
+    deck: str = ""
+    """Where the report of its last attempt that left one is."""
     resume: str = ""
     """Why its result was taken from an earlier run, or not."""
     elements: Elements | None = None

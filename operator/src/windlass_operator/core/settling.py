@@ -16,11 +16,17 @@ from typing import Any
 from windlass_api import durations, names
 from windlass_operator.core.clock import parse as parse_time
 from windlass_operator.core.closure import Node, NodeKind
-from windlass_operator.core.observed import ALONE, ChildView, NodeState, Observed, Place
+from windlass_operator.core.observed import ALONE, CacheNote, ChildView, NodeState, Observed, Place
 from windlass_operator.core.states import ACTIVE, NodePhase
 from windlass_operator.kinds.evidence import Failed, Failure, FailureKind, Running, Succeeded, Waiting
 from windlass_operator.kinds.stuck import Patience, Row, about_the_image, meaning
 from windlass_operator.manifests.memory import can_grow
+
+CACHED = "Cached"
+LOOKS = "; its pod looks whether all of it is still in the store"
+
+LOST_DATA = frozenset({"ValueLost"})
+"""Codes of failures that are the cluster's, and that no other attempt can cure."""
 
 RETRYING = "Retrying"
 """The reason of a node that waits for its next attempt."""
@@ -107,10 +113,14 @@ def _step(target: Target, state: NodeState, observed: Observed, *, stopping: boo
             if deadline is not None and observed.now >= deadline and not stopping:
                 return _fail(target, state, _timed_out(target), observed, stopping)
             return _running(state, observed)
-        case Succeeded():
-            return _succeeded(target, state, view.evidence, observed, stopping)
-        case Failed():
-            return _fail(target, state, view.evidence.failure, observed, stopping)
+        case Succeeded(deck=deck):
+            return _succeeded(target, _with_deck(state, deck), view.evidence, observed, stopping)
+        case Failed(failure, deck=deck):
+            return _fail(target, _with_deck(state, deck), failure, observed, stopping)
+
+
+def _with_deck(state: NodeState, deck: str) -> NodeState:
+    return replace(state, deck=deck) if deck else state
 
 
 def _running(state: NodeState, observed: Observed, reason: str = "", message: str = "") -> NodeState:
@@ -206,12 +216,20 @@ def _succeeded(target: Target, state: NodeState, evidence: Succeeded, observed: 
         outputs=dict(evidence.outputs),
         finished_at=observed.now,
         started_at=_started(state, observed),
-        reason="",
+        reason=CACHED if evidence.reused else "",
         message="",
+        cache=_looked_for(state.cache, evidence),
         retry_at=None,
         stuck_since=None,
         until=None,
     )
+
+
+def _looked_for(note: CacheNote | None, evidence: Succeeded) -> CacheNote | None:
+    """What the cache meant, once the pod has looked whether all of a cached result is there."""
+    if note is None or not evidence.reused:
+        return note
+    return replace(note, state="Hit", message=note.message.partition(LOOKS)[0])
 
 
 def _cancelled(state: NodeState, observed: Observed) -> NodeState:
@@ -257,6 +275,8 @@ def charge(target: Target, state: NodeState, failure: Failure, observed: Observe
 
 def may_retry(target: Target, before: NodeState, charged: NodeState, failure: Failure, observed: Observed) -> bool:
     """Whether the budget that paid for a failure has an attempt left. That of memory ends where it can't grow."""
+    if failure.code in LOST_DATA:
+        return False
     if failure.kind is FailureKind.SYSTEM:
         return charged.system_failures <= observed.settings.system_retries
     if charged.oom_failures > before.oom_failures:

@@ -217,7 +217,12 @@ def _node(old: Status | None, node: NodeState, closure: Closure, name: str) -> S
     rendered |= {key: rfc3339(value) for key, value in times.items() if value is not None}
     rendered |= {
         key: value
-        for key, value in (("execution", node.execution), ("signal", node.signal), ("resume", node.resume))
+        for key, value in (
+            ("execution", node.execution),
+            ("signal", node.signal),
+            ("resume", node.resume),
+            ("deck", node.deck),
+        )
         if value
     }
     if node.cache is not None:
@@ -282,6 +287,7 @@ def _parse_node(node: Mapping[str, Any]) -> NodeState:
         signal=node.get("signal") or "",
         execution=node.get("execution") or "",
         resume=node.get("resume") or "",
+        deck=node.get("deck") or "",
         cache=_parse_cache(node.get("cache")),
         elements=_parse_elements(node.get("elements")),
     )

@@ -42,7 +42,6 @@ ROWS: tuple[Row, ...] = (
     Row("plan", "concurrency", "start its runs one after the other"),
     Row("task", "actor", "leave it out; the task then runs in a pod of its own"),
     Row("parameter", "artifact", "pass the value as an input"),
-    Row("overrides", "deck", "leave it out; log what should be seen"),
 )
 
 

@@ -166,7 +166,11 @@ class Work:
 
     def _stands_in_status(self, value: Any, length: int) -> bool:
         settings = self.observed.settings
-        if isinstance(value, Mapping) and stored(value) is None and any(isinstance(key, str) and key.startswith("$") for key in value):
+        if (
+            isinstance(value, Mapping)
+            and stored(value) is None
+            and any(isinstance(key, str) and key.startswith("$") for key in value)
+        ):
             return False  # it would read as a reference
         fits = length <= settings.inline_output_limit and self.size + length <= settings.status_limit
         return fits or length <= SMALL

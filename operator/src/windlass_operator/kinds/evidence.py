@@ -63,6 +63,10 @@ class Succeeded:
     timings: Mapping[str, float] = field(default_factory=dict)
     workflow: Mapping[str, Any] | None = None
     """The workflow that is to run in its place and give its outputs, if it returned one."""
+    deck: str = ""
+    """Where its report is."""
+    reused: bool = False
+    """Whether it found that the cached result which it was told to look for is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Failed:
 
     failure: Failure
     at: str
+    deck: str = ""
+    """Where its report is."""
 
 
 Evidence = Waiting | Running | Succeeded | Failed

@@ -27,6 +27,9 @@ from windlass_operator.kinds.pods import (
 from windlass_operator.manifests.objects import Manifest
 from windlass_operator.manifests.pod import PodAsk, build
 
+DECK = 1024
+"""Characters of an address in the status."""
+
 
 class PythonKind:
     """See the module."""
@@ -51,13 +54,15 @@ def _ended(status: Mapping[str, Any]) -> Evidence:
     at = terminated.get("finishedAt") or ""
     record = records.decode(terminated.get("message"))
     if record is not None:
+        deck = record["deck"][:DECK] if isinstance(record.get("deck"), str) else ""
         if "error" in record:
-            return Failed(recorded(record["error"]), at)
+            return Failed(recorded(record["error"]), at, deck)
         outputs, workflow = record.get("outputs") or {}, record.get("workflow")
         if types.is_too_deep(outputs) or types.is_too_deep(workflow):
             return Failed(Failure(FailureKind.USER, "OutputTooDeep", "the outputs are nested too deeply"), at)
         if status.get("phase") == "Succeeded":
-            return Succeeded(outputs, at, record.get("timings") or {}, workflow)
+            timings = record.get("timings") or {}
+            return Succeeded(outputs, at, timings, workflow, deck, record.get("reused") is True)
     return Failed(failure_of(status, WITHOUT_RECORD), at)
 
 

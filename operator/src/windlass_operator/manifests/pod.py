@@ -48,6 +48,8 @@ class PodAsk:
     """The hashes of the large values that the inputs refer to."""
     raw_output_prefix: str = ""
     """Where the run says that its data goes."""
+    cached: Mapping[str, Any] | None = None
+    """A cached result: what of it has to be there still (see ``core.caching.to_look_for``)."""
     closure: str = ""
     """What the Execution is pinned to."""
 
@@ -103,6 +105,11 @@ def task_document(ask: PodAsk, limit: int) -> str:
         "retryOn": spec.get("retryOn") or [],
         "limit": limit,
     }
+    deck = spec.get("deck") or {}
+    if deck.get("enabled"):
+        document["deck"] = deck
+    if ask.cached is not None:
+        document["cached"] = ask.cached
     if ask.element is not None:
         document["element"] = ask.element
     return json.dumps(document, separators=(",", ":")).replace("$", "\\u0024")

@@ -17,6 +17,7 @@ from windlass._cli import (
     approve,
     build,
     cancel,
+    deck,
     explain,
     local_cache,
     plan,
@@ -25,6 +26,7 @@ from windlass._cli import (
     resume,
     retry,
     run,
+    store,
     suspend,
     validate,
 )
@@ -36,8 +38,8 @@ from windlass._remote import RemoteError
 
 COMMANDS = (
     *(run, build, render, validate, plan),
-    *(explain, cancel, suspend, resume, retry, approve, reject, answer),
-    local_cache,
+    *(explain, deck, cancel, suspend, resume, retry, approve, reject, answer),
+    *(store, local_cache),
 )
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130

@@ -208,6 +208,12 @@ class FlyteNodeExecution:
         return self.closure.error
 
     @property
+    def deck_uri(self) -> str | None:
+        """Where the report of its last attempt that left one is."""
+        found = self.status.get("deck")
+        return None if found is None else str(found)
+
+    @property
     def executions(self) -> list[FlyteTaskExecution]:
         """Its attempts, the last one last."""
         return self.task_executions

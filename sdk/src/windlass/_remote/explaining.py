@@ -27,6 +27,7 @@ _PLAINLY = {
     "Running": "runs",
 }
 _CACHE = {
+    "Checking": "its pod looks whether a cached result is still in the store",
     "Hit": "its result was taken from the cache",
     "Miss": "the cache had no result for it",
     "Stored": "its result was put into the cache",
@@ -128,5 +129,7 @@ def _origin(node: Node) -> Iterator[str]:
         entry = f" ({cache['entry']})" if cache.get("entry") else ""
         why = f": {cache['message']}" if cache.get("message") else ""
         yield f"{_CACHE.get(cache['state'], cache['state'])}{entry}{why}"
+    if node.get("deck"):
+        yield f"its report is at {node['deck']}"
     if node.get("resume"):
         yield f"resumed: {node['resume']}"

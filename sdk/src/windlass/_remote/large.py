@@ -1,4 +1,5 @@
-"""Values that a status has no room for: `{"$value": HASH}` in it, the value itself in a ConfigMap of the Execution's.
+"""Values that a status has no room for: `{"$value": HASH}` in it, the value itself in a ConfigMap of the Execution's;
+or `{"$stored": …}`, and the value in the store, which this machine needs access to.
 
 Each is read when it is asked for, once. See docs/decisions/0004-large-values-as-configmaps.md.
 """
@@ -12,9 +13,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from windlass._failure import TaskError
 from windlass._remote import objects
 from windlass._remote.client import Cluster, NotThereError, remote_error
 from windlass_api.names import value_name
+from windlass_api.stored import any_in
 
 MARK = "$value"
 KEY = "value.json.gz"
@@ -35,7 +38,14 @@ class Values(Mapping[str, Any]):
         value = self._values[name]
         digest = digest_of(value)
         if digest is not None:
-            value = self._values[name] = _Known(self._read(digest))
+            value = self._values[name] = _Known(from_store(self._read(digest)))
+        elif not isinstance(value, _Known):
+            value = self._values[name] = _Known(from_store(value))
+        return value.value if isinstance(value, _Known) else value
+
+    def plain(self, name: str) -> Any:
+        """A value as the status has it."""
+        value = self._values[name]
         return value.value if isinstance(value, _Known) else value
 
     def __iter__(self) -> Iterator[str]:
@@ -56,6 +66,18 @@ class _Known:
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+
+def from_store(value: Any) -> Any:
+    """The value with all that lies in the store in its place. Raises RemoteError where that can't be read."""
+    if any_in(value) is None:
+        return value
+    from windlass.runtime.values import Reader  # noqa: PLC0415  few values lie in the store
+
+    try:
+        return Reader().inlined(value)
+    except (TaskError, ModuleNotFoundError) as error:
+        raise remote_error(f"{error}. This machine reads the store by the variables that S3 clients read") from error
 
 
 def digest_of(value: Any) -> str | None:

@@ -23,6 +23,7 @@ from windlass._remote import large, tree
 from windlass._remote.client import Cluster, Object, RemoteError, connect
 from windlass._remote.following import TERMINAL, Follower
 from windlass._remote.objects import apply, create_execution
+from windlass_api.stored import any_in
 
 SUCCEEDED, FAILED, CANCELLED, TIMED_OUT, INTERRUPTED = 0, 1, 3, 124, 130
 _CODES = {"Succeeded": SUCCEEDED, "Failed": FAILED, "Cancelled": CANCELLED}
@@ -160,7 +161,9 @@ def _report(cluster: Cluster, ended: Object, out: TextIO, log: TextIO, output: s
     status = ended["status"]
     phase = status["phase"]
     if phase == "Succeeded":
-        values = dict(large.Values(status.get("outputs") or {}, large.reader(cluster, _namespace(ended), _name(ended))))
+        values = _readable(
+            large.Values(status.get("outputs") or {}, large.reader(cluster, _namespace(ended), _name(ended))), log
+        )
         if output == "json":
             print(json.dumps(values, ensure_ascii=False, indent=2), file=out)
         elif values:
@@ -170,6 +173,20 @@ def _report(cluster: Cluster, ended: Object, out: TextIO, log: TextIO, output: s
     else:
         _say(log, f"{_name(ended)} was cancelled")
     return _CODES[phase]
+
+
+def _readable(values: large.Values, log: TextIO) -> dict[str, Any]:
+    """The outputs; in the place of what this machine can't read in the store, what stands for it."""
+    found = {}
+    for name in values:
+        try:
+            found[name] = values[name]
+        except RemoteError as error:  # noqa: PERF203  one that can't be read does not hold up the others
+            if any_in(values.plain(name)) is None:
+                raise
+            _say(log, f"windlass: the output {name} is shown by its place: {error}")
+            found[name] = values.plain(name)
+    return found
 
 
 def _goes_on(execution: Object) -> str:

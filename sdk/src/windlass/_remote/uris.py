@@ -1,10 +1,13 @@
-"""Addresses of values of runs, and of objects: `flyte://v1/PROJECT/DOMAIN/EXECUTION[/NODE]/i|o[/NAME]`."""
+"""Addresses of values of runs, and of objects: `flyte://v1/PROJECT/DOMAIN/EXECUTION[/NODE]/i|o[/NAME]`, and
+of the report of a node: `flyte://v1/PROJECT/DOMAIN/EXECUTION/NODE/d`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from windlass import _store
 from windlass._artifacts.artifact import Artifact
 from windlass._exceptions import FlyteValueException
 from windlass._modules import caller
@@ -18,7 +21,7 @@ _FORM = "flyte://v1/PROJECT/DOMAIN/EXECUTION[/NODE]/i|o[/NAME]"
 
 
 class ValueAddress(NamedTuple):
-    """Where a value of a run is: its inputs (`i`) or outputs (`o`), all of them or one."""
+    """Where a value of a run is: its inputs (`i`) or outputs (`o`), all or one; or the report of a node (`d`)."""
 
     project: str
     domain: str
@@ -38,8 +41,8 @@ def parse(uri: str) -> ValueAddress:
     marks = [at for at, part in enumerate(parts) if at >= 3 and part in ("i", "o", "d")]
     if not uri.startswith(_SCHEME) or not marks or marks[0] > 5 or len(parts) > marks[0] + 2:
         raise ValueError(f"{caller()}: the address of a value is {_FORM}, not {uri!r}")
-    if parts[marks[0]] == "d":
-        raise ValueError(f"{caller()}: {uri!r}: decks are not kept by address; a node's record says where its deck is")
+    if parts[marks[0]] == "d" and marks[0] != 4:
+        raise ValueError(f"{caller()}: {uri!r}: the report is that of a node, {_FORM.partition('[')[0]}/NODE/d")
     project, domain, execution = (part.strip("-") if at < 2 else part for at, part in enumerate(parts[:3]))
     node = parts[3] if marks[0] > 3 else None
     name = parts[marks[0] + 1] if len(parts) > marks[0] + 1 else None
@@ -54,6 +57,10 @@ def value_of(execution: FlyteWorkflowExecution, where: ValueAddress) -> Any:
         if holder is None:
             known = ", ".join(execution.node_executions) or "none"
             raise FlyteValueException(where.node, f"{caller()}: {execution!r} has no such node; there is {known}")
+    if where.side == "d":
+        if holder.deck_uri is None:
+            raise FlyteValueException(where.node, f"{caller()}: {holder!r} has left no report")
+        return _store.read_bytes(holder.deck_uri).decode()
     found: Outputs | None = holder.inputs if where.side == "i" else holder.outputs
     if found is None:
         raise FlyteValueException(where.node, f"{caller()}: {holder!r} has no outputs")

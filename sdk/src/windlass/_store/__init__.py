@@ -31,6 +31,7 @@ from typing import IO, TYPE_CHECKING, Any
 from windlass._exceptions import FlyteDataNotFoundException
 from windlass._store.driver import Text, local_files
 from windlass._store.places import (
+    Content,
     Entry,
     current_prefix,
     is_remote,
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from windlass._store.driver import Driver
 
 __all__ = [
+    "Content",
     "Entry",
+    "contents",
     "current_prefix",
     "exists",
     "get_file",
@@ -69,7 +72,9 @@ __all__ = [
     "put_tree",
     "raw_output_prefix",
     "read_bytes",
+    "remove_tree",
     "scheme_of",
+    "signed_link",
     "keep_scratch",
     "keep_what_is_named_in",
     "scratch_folder",
@@ -176,6 +181,28 @@ def stat(uri: str) -> Entry:
     if found is None:
         raise FlyteDataNotFoundException(uri)
     return found
+
+
+def contents(uri: str) -> Iterator[Content]:
+    """All objects below a folder; none where there is no such folder."""
+    return _driver(uri).contents(uri)
+
+
+def remove_tree(uri: str) -> None:
+    """Removes a folder with all that is below it. One that is not there is removed already."""
+    _driver(uri).remove_tree(uri)
+
+
+def signed_link(uri: str, seconds: int = 3600) -> str:
+    """A link by which anybody can read the object for a while, without credentials: of s3:// only.
+
+    Raises ValueError for other addresses.
+    """
+    if scheme_of(uri) not in ("s3", "s3a"):
+        raise ValueError(f"{uri}: only an object in S3 has links; read it where it is")
+    from windlass._store.s3 import signed_link as of_s3  # noqa: PLC0415  drivers are loaded by the addresses that need them
+
+    return of_s3(uri, seconds)
 
 
 def exists(uri: str) -> bool:

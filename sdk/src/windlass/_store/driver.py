@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 from windlass._exceptions import FlyteDataNotFoundException
-from windlass._store.places import Entry, join
+from windlass._store.places import Content, Entry, join
 
 _AT_ONCE = 8  # files of a folder that are copied at the same time
 
@@ -38,6 +38,14 @@ class Driver(ABC):
     @abstractmethod
     def put_file(self, path: str, uri: str) -> None:
         """Copies a local file to the address."""
+
+    def contents(self, uri: str) -> Iterator[Content]:
+        """All objects below a folder."""
+        raise ValueError(f"{uri}: what lies below an address of this kind can't be told with its age")
+
+    def remove_tree(self, uri: str) -> None:
+        """Removes a folder with all that is below it."""
+        raise ValueError(f"{uri}: nothing is removed from an address of this kind")
 
     def put_tree(self, folder: str, uri: str) -> None:
         """Copies the files below a local folder; symlinks are left out."""

@@ -31,6 +31,14 @@ class Entry(NamedTuple):
     size: int | None = None
 
 
+class Content(NamedTuple):
+    """An object, however deep below an address, and when it was written last (seconds since the epoch)."""
+
+    uri: str
+    size: int
+    modified: float
+
+
 def scheme_of(uri: str) -> str:
     """The scheme in lower case; empty for a plain path.
 

@@ -11,6 +11,8 @@ A folder is what all keys with a common beginning share; an empty one is kept by
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import os
 import sys
@@ -28,7 +30,7 @@ from windlass._exceptions import (
 )
 from windlass._store import ranges
 from windlass._store.driver import Driver, Sink, local_files
-from windlass._store.places import Entry, join, name_of
+from windlass._store.places import Content, Entry, join, name_of
 
 _PART = 8 << 20  # bytes of one part of a streamed upload; S3 wants at least 5 MiB
 _MOST_PARTS = 10_000
@@ -98,6 +100,25 @@ class S3(Driver):
         if not seen:
             raise FlyteDataNotFoundException(uri)
         return entries
+
+    def contents(self, uri: str) -> Iterator[Content]:
+        bucket, key = _parts(uri)
+        for page in _pages(uri, bucket, _folder(key), delimiter=""):
+            for item in page.get("Contents", ()):
+                yield Content(f"s3://{bucket}/{item['Key']}", item["Size"], item["LastModified"].timestamp())
+
+    def remove_tree(self, uri: str) -> None:
+        bucket, key = _parts(uri)
+        if not key:
+            raise ValueError(f"{uri}: a whole bucket is not removed")
+        for page in _pages(uri, bucket, _folder(key), delimiter=""):
+            keys = [{"Key": item["Key"]} for item in page.get("Contents", ())]
+            if not keys:
+                continue
+            asked = {"Bucket": bucket, "Delete": {"Objects": keys, "Quiet": True}}
+            refused = _writing(methodcaller("delete_objects", **asked), uri).get("Errors")
+            if refused:
+                raise FlyteUploadDataException(f"{uri} can't be removed: {refused[0].get('Message') or refused[0]}")
 
     def get_file(self, uri: str, path: str) -> None:
         bucket, key = _parts(uri)
@@ -175,13 +196,15 @@ class _Upload(io.RawIOBase):
         number = len(self._parts) + 1
         if number > _MOST_PARTS:
             raise FlyteUploadDataException(f"{self._uri}: an object in S3 has at most {_MOST_PARTS} parts")
-        sent = _writing(lambda client: client.upload_part(Body=part, PartNumber=number, **self._named()), self._uri)
+        asked = {"Body": part, "PartNumber": number, "ContentMD5": _md5(part), **self._named()}
+        sent = _writing(methodcaller("upload_part", **asked), self._uri)
         self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
 
     def _finish(self) -> None:
         if self._upload is None:
             body = bytes(self._pending)
-            _writing(lambda client: client.put_object(Bucket=self._bucket, Key=self._key, Body=body), self._uri)
+            asked = {"Bucket": self._bucket, "Key": self._key, "Body": body, "ContentMD5": _md5(body)}
+            _writing(methodcaller("put_object", **asked), self._uri)
             return
         if self._pending:
             self._send(len(self._pending))
@@ -195,6 +218,21 @@ class _Upload(io.RawIOBase):
 
     def _named(self) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._key, "UploadId": self._upload}
+
+
+def signed_link(uri: str, seconds: int) -> str:
+    """A link to an object that works for so long."""
+    bucket, key = _parts(uri)
+    if S3().stat(uri) is None:
+        raise FlyteDataNotFoundException(uri)
+    asked = {"Params": {"Bucket": bucket, "Key": key}, "ExpiresIn": seconds}
+    link: str = _reading(lambda client: client.generate_presigned_url("get_object", **asked), uri)
+    return link
+
+
+def _md5(data: bytes) -> str:
+    """What every store that speaks S3 compares with what it has received."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------------
@@ -216,8 +254,8 @@ def _entry(uri: str, above: str, key: str, size: int | None) -> Entry:
     return Entry(name, join(uri, name), size is None, size)
 
 
-def _pages(uri: str, bucket: str, above: str) -> Iterator[dict[str, Any]]:
-    question = {"Bucket": bucket, "Prefix": above, "Delimiter": "/"}
+def _pages(uri: str, bucket: str, above: str, delimiter: str = "/") -> Iterator[dict[str, Any]]:
+    question = {"Bucket": bucket, "Prefix": above, **({"Delimiter": delimiter} if delimiter else {})}
     while True:
         page: dict[str, Any] = _reading(methodcaller("list_objects_v2", **question), uri)
         yield page
@@ -228,6 +266,7 @@ def _pages(uri: str, bucket: str, above: str) -> Iterator[dict[str, Any]]:
 
 def _reading(ask: Callable[[Any], Any], uri: str) -> Any:
     """Asks signed, and once more unsigned where there are no credentials or they were refused: it may be public."""
+    _find_boto3()
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415  loaded on use
 
     try:
@@ -251,6 +290,7 @@ def _reading(ask: Callable[[Any], Any], uri: str) -> Any:
 
 
 def _writing(ask: Callable[[Any], Any], uri: str) -> Any:
+    _find_boto3()
     from boto3.exceptions import Boto3Error  # noqa: PLC0415  loaded on use
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  as above
 
@@ -279,7 +319,6 @@ def _client(*, signed: bool) -> Any:
 
 
 def _new_client(endpoint: str | None, access_key: str | None, secret_key: str | None, *, signed: bool) -> Any:
-    _find_boto3()
     import boto3  # noqa: PLC0415  an extra of the SDK, needed by s3:// alone
     from botocore import UNSIGNED  # noqa: PLC0415  as above
     from botocore.config import Config  # noqa: PLC0415  as above
@@ -289,10 +328,11 @@ def _new_client(endpoint: str | None, access_key: str | None, secret_key: str | 
         "read_timeout": _READ,
         "retries": {"mode": "standard", "max_attempts": 5},
         "max_pool_connections": 32,
-        # A checksum of each upload is asked for only where the API demands one: older stores do not know newer ones.
-        "request_checksum_calculation": "when_required",
-        "response_checksum_validation": "when_required",
     }
+    # Checksums of the newer kinds are asked for only where the API demands one, unless the environment says otherwise:
+    # older stores do not know them.
+    for name in ("request_checksum_calculation", "response_checksum_validation"):
+        settings[name] = os.environ.get(f"AWS_{name.upper()}", "when_required").lower()
     if os.environ.get(_STYLE, "").lower() in ("1", "true"):
         settings["s3"] = {"addressing_style": "path"}
     if not signed:
@@ -311,6 +351,8 @@ def _new_client(endpoint: str | None, access_key: str | None, secret_key: str | 
 
 def _find_boto3() -> None:
     """The image's own boto3; where it has none, the one beside the runtime that is mounted into pods."""
+    if sys.modules.get("boto3") is not None:
+        return
     try:
         __import__("boto3")
     except ModuleNotFoundError as error:

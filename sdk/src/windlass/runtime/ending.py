@@ -11,7 +11,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from windlass.runtime import Terminated, bundle, record
@@ -33,9 +34,13 @@ def with_values(inputs: dict[str, Any], *, has_marks: bool) -> dict[str, Any]:
     """The inputs, with large values read from their files and escaped data as it was, if there are such."""
     if not has_marks:
         return inputs
-    from windlass_api.refs import decode  # noqa: PLC0415  few tasks get such inputs
+    from windlass.runtime import values  # noqa: PLC0415  few tasks get such inputs
+    from windlass_api.refs import decode  # noqa: PLC0415  as above
+    from windlass_api.stored import STORED  # noqa: PLC0415  as above
 
-    return {name: decode(value, {"$value": _large_value}) for name, value in inputs.items()}
+    reader = values.Reader()
+    meanings = {"$value": lambda digest: reader.inlined(_large_value(digest)), STORED: reader.part}
+    return {name: decode(value, meanings) for name, value in inputs.items()}
 
 
 def _large_value(digest: str) -> Any:
@@ -47,6 +52,24 @@ def _large_value(digest: str) -> Any:
         raise task_error("system", "ValueUnreadable", f"a large input can't be read: {error}") from error
 
 
+# ---- the store ------------------------------------------------------------------------------------------------------
+
+
+def store() -> str:
+    """Where the data of what is running goes; nothing where there is no store."""
+    known = sys.modules.get("windlass._store")  # it costs its loading, and may be told of another place than the pod's
+    return (known.current_prefix() if known.keeps_outputs() else "") if known else os.environ.get(STORE) or ""
+
+
+def writing_below(prefix: str | None) -> AbstractContextManager[None]:
+    """Sends the data of one attempt to a place of its own, in a process that makes many."""
+    if prefix is None:
+        return nullcontext()
+    from windlass import _store  # noqa: PLC0415  few processes make many attempts
+
+    return _store.raw_output_prefix(prefix)
+
+
 # ---- the end --------------------------------------------------------------------------------------------------------
 
 
@@ -54,7 +77,7 @@ def refuse_what_is_lost(values: dict[str, Any], types: Callable[[str], tuple[Typ
     """Files, tables and pickles that lie in this pod would go with it, and fail their reader. `types` gives an output's
     type and schema.
     """
-    if os.environ.get(STORE) or '"uri"' not in json.dumps(values):
+    if store() or '"uri"' not in json.dumps(values):
         return
     from windlass_api.references import changed  # noqa: PLC0415  few tasks give references
 
@@ -73,9 +96,17 @@ def refuse_what_is_lost(values: dict[str, Any], types: Callable[[str], tuple[Typ
 
 
 def success(result: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:
-    """The record of what a task gave, within the limit; it is an error that it does not fit."""
-    content = record.encode({**result, **about})
+    """The record of what a task gave, within the limit. What is too large goes to the store; where there is none, it is
+    an error.
+    """
+    content = _encoded(result, about)
     shortest = record.shortened(content, limit)
+    if shortest is None and store():
+        from windlass.runtime import values  # noqa: PLC0415  few records are too long
+
+        result = values.fitted(result, lambda body: record.shortened(_encoded(body, about), limit) is not None)
+        content = _encoded(result, about)
+        shortest = record.shortened(content, limit)
     if shortest is not None:
         return shortest
     if "workflow" in result:
@@ -90,8 +121,13 @@ def success(result: dict[str, Any], about: dict[str, Any], limit: int) -> bytes:
     message = (
         f"the outputs are too large to leave the pod: {record.too_large(content, limit)} ({sizes}). Return a summary,"
         " or write the data where the next task can read it and return the place"
+        + ("" if store() else "; with a store (the chart's `store.prefix`) they would go there by themselves")
     )
     raise task_error("user", "OutputTooLarge", message, "OutputTooLarge")
+
+
+def _encoded(result: Mapping[str, Any], about: dict[str, Any]) -> bytes:
+    return record.encode({**result, **about})
 
 
 def error_record(

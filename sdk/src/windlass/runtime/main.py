@@ -75,6 +75,8 @@ class Order:
         self.has_marks = "$" in text or "\\u0024" in text
         self.retry_on: list[str] = content.get("retryOn") or []
         self.deck: dict[str, Any] = content.get("deck") or {}
+        self.cached: dict[str, Any] | None = content.get("cached")
+        self.store: str | None = content.get("store")
         self.limit: int = content.get("limit") or ending.DEFAULT_LIMIT
 
     def given(self) -> dict[str, Any]:
@@ -104,10 +106,10 @@ def perform(read: Callable[[], Order], prepare: Callable[[Order], Job], watch: S
         order = read()
         limit, retry_on = order.limit, order.retry_on
         parameters = _parameters(order)
-        with entered_task(parameters):
-            result = _run(order, prepare(order), parameters, watch, about)
-        watch.enter("")
-        content, code = ending.success(result, about, limit), 0
+        with entered_task(parameters), ending.writing_below(order.store):
+            result = _reused(order, about) or _run(order, prepare(order), parameters, watch, about)
+            watch.enter("")
+            content, code = ending.success(result, about, limit), 0
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except BaseException as error:  # noqa: BLE001  whatever it is, even an exit, it ends in the record
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -132,6 +134,19 @@ def read_order(text: str) -> Order:
         return Order(text)
     except (ValueError, KeyError, TypeError) as error:
         raise ending.task_error("system", "BadOrder", f"WINDLASS_TASK can't be understood: {error!r}") from error
+
+
+def _reused(order: Order, about: dict[str, Any]) -> dict[str, Any] | None:
+    """The cached result that the operator has found, if all of it is still in the store."""
+    if order.cached is None:
+        return None
+    from windlass.runtime import values  # noqa: PLC0415  few tasks have results in the store
+
+    if values.is_there(order.cached):
+        about["reused"] = True
+        return {"outputs": order.cached["outputs"]}
+    ending.tell("windlass: some of the cached result is gone from the store: it is computed again")
+    return None
 
 
 def _prepared(order: Order, code_root: str, watch: Stopwatch) -> Job:
@@ -172,7 +187,7 @@ def _run(
 
 def _deck(reporting: Reporting) -> dict[str, str]:
     """Where the report is, for the record."""
-    if not os.environ.get(ending.STORE):
+    if not ending.store():
         ending.tell("windlass: the deck is not kept, for the operator has no store configured")
         return {}
     uri = reporting.write()
@@ -405,7 +420,7 @@ def _project(order: Order) -> tuple[str, str]:
 def _parameters(order: Order) -> ExecutionParameters:
     """What `current_context()` gives."""
     project, domain = _project(order)
-    store = os.environ.get(ending.STORE)
+    store = order.store or ending.store()
     place = order.node if order.element is None else f"{order.node}/{order.element}"
     return ExecutionParameters(
         execution_id=WorkflowExecutionIdentifier(project, domain, order.execution),

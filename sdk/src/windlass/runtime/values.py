@@ -20,7 +20,7 @@ from windlass import _store
 from windlass._exceptions import FlyteDataNotFoundException, FlyteDownloadDataException, FlyteException
 from windlass_api import refs
 from windlass_api.names import canonical_json
-from windlass_api.stored import Stored, any_in, replaced, stored
+from windlass_api.stored import STORED, Stored, any_in, replaced, stored
 
 SMALL = 512
 """Bytes of JSON that stay where they are: what would stand for them is not much shorter."""
@@ -64,6 +64,13 @@ class Reader:
     def inlined(self, value: Any) -> Any:
         """The value with all that lies in the store in its place."""
         return replaced(value, self._get) if any_in(value) is not None else value
+
+    def part(self, content: Any) -> Any:
+        """What the content of a mark means."""
+        lies = stored({STORED: content})
+        if lies is None:
+            raise _system("BadOrder", f"{STORED} with {content!r} says nothing that lies in the store")
+        return self._get(lies)
 
     def _get(self, lies: Stored) -> Any:
         if lies.sha256 not in self._whole:
@@ -127,29 +134,34 @@ def _length(value: Any) -> int | None:
     return len(value) if isinstance(value, list) else None
 
 
-def is_there(value: Any) -> bool:
-    """Whether all that a value refers to in the store can be read. What the store does not tell now is no answer.
+def is_there(cached: Mapping[str, Any]) -> bool:
+    """Whether all of a result that lies in the store is there: its values, and its files and tables (`uris`).
 
     Raises:
-        FlyteDownloadDataException: the store didn't answer.
+        TaskError: the store didn't answer.
     """
-    missing: list[str] = []
+    found: list[Stored] = []
+    replaced(cached["outputs"], found.append)
+    places: dict[str, int | None] = dict.fromkeys(cached.get("uris") or ())
+    places |= {lies.uri: lies.size for lies in found}
+    try:
+        return all(_has(uri, size) for uri, size in places.items())
+    except FlyteDownloadDataException as error:
+        raise _system("StoreUnreadable", f"whether a cached result is there can't be told: {error}") from error
 
-    def look(lies: Stored) -> None:
-        try:
-            found = _store.stat(lies.uri)
-        except FlyteDataNotFoundException:
-            missing.append(lies.uri)
-            return
-        if found.size != lies.size:
-            missing.append(lies.uri)
 
-    replaced(value, look)
-    return not missing
+def _has(uri: str, size: int | None) -> bool:
+    try:
+        entry = _store.stat(uri)
+    except FlyteDataNotFoundException:
+        return False
+    return size is None or entry.size == size
 
 
 def _lost(lies: Stored, why: str) -> BaseException:
-    advice = "the task that gave it has to run again: start the run anew, or delete the CacheEntry that it was taken from"
+    advice = (
+        "the task that gave it has to run again: start the run anew, or delete the CacheEntry that it was taken from"
+    )
     return _system("ValueLost", f"the value at {lies.uri} {why}; {advice}")
 
 

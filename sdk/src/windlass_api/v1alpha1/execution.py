@@ -124,8 +124,9 @@ class Failures(Model):
 class NodeCache(Model):
     """What the cache had to do with a node."""
 
-    state: Literal["Hit", "Miss", "Stored", "Waiting", "Failed"] = Field(
+    state: Literal["Hit", "Miss", "Checking", "Stored", "Waiting", "Failed"] = Field(
         description="Hit: the result was taken from it. Miss: there was none. Stored: the result was put into it. "
+        "Checking: its pod looks whether all of it is still in the store. "
         "Waiting: another run computes it. Failed: it could not be used."
     )
     message: ShortText | None = Field(None, description="Why, for people.")
@@ -173,6 +174,7 @@ class NodeStatus(Model):
     resume: ShortText | None = Field(
         None, description="Whether its result was taken from the run that `resumeFrom` names, and why or why not."
     )
+    deck: ShortText | None = Field(None, description="Where the report is that its last attempt left.")
     elements: Elements | None = Field(None, description="How far its elements are, where it is a map.")
 
 

@@ -1,0 +1,211 @@
+"""The store in a cluster: values, files and decks travel by a real S3 server and by a shared volume."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcluster import object_store
+from localcluster.cluster import Cluster
+from tests.e2e.conftest import Installed, install
+from tests.e2e.store import flows
+from tests.harness import Body
+from windlass_api.stored import any_in, stored
+
+boto3 = pytest.importorskip("boto3")
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+FLOWS = Path(flows.__file__)
+MOUNT = "/var/run/windlass/store"
+BUCKET = "windlass"
+
+
+@dataclass(frozen=True)
+class WithStore:
+    """Windlass with a store, and a namespace that may use it."""
+
+    installed: Installed
+    variables: dict[str, str]
+    client: Any
+
+    def run(self, workflow: str, *arguments: str, **more: Any) -> tuple[Body, subprocess.CompletedProcess[str]]:
+        """A run as the CLI makes it; its Execution when it has ended, and what was printed."""
+        environment = {**os.environ, **self.variables, "KUBECONFIG": str(self.installed.cluster.kubeconfig)}
+        known = {one["metadata"]["name"] for one in self.installed.api.list("executions")}
+        done = subprocess.run(
+            [sys.executable, "-m", "windlass._cli", "run", str(FLOWS), workflow, *arguments, "-o", "json", "--remote",
+             "--namespace", self.installed.namespace],
+            env=environment, capture_output=True, text=True, timeout=180, check=False,
+        )  # fmt: skip
+        found = self.installed.api.list("executions")
+        (body,) = (
+            one for one in found
+            if one["metadata"]["name"] not in known and not one["metadata"].get("ownerReferences")
+        )  # fmt: skip
+        return body, done
+
+    def objects(self) -> dict[str, int]:
+        """What is in the store: sizes by key."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=self.installed.namespace)
+        return {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", ())}
+
+
+@pytest.fixture(scope="module")
+def store(with_windlass: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.ObjectStore]:
+    """The cluster's store, and Windlass told of it."""
+    with object_store.running(tmp_path_factory.mktemp("store"), with_windlass.machine_address) as running:
+        install(
+            with_windlass,
+            f"store.prefix=s3://{BUCKET}/{{namespace}}",
+            f"store.endpoint={running.endpoint}",
+            f"store.region={running.region}",
+            "store.pathStyle=true",
+            "store.secret=windlass-store",
+            "store.volume.persistentVolumeClaim.claimName=windlass-store",
+        )
+        yield running
+        install(with_windlass)
+
+
+@pytest.fixture
+def with_store(
+    store: object_store.ObjectStore, with_windlass: Cluster, new_namespace: Callable[[Cluster], str]
+) -> WithStore:
+    """A namespace with the Secret and the claim, where only restricted pods may run."""
+    namespace = new_namespace(with_windlass)
+    with_windlass.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    installed = Installed(with_windlass, namespace)
+    variables = store.environment()
+    keys = {name: variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    installed.api.create("secrets", {"metadata": {"name": "windlass-store"}, "stringData": keys})
+    _volume(installed)
+    client = boto3.client(
+        "s3", endpoint_url=store.endpoint, region_name=store.region,
+        aws_access_key_id=store.access_key, aws_secret_access_key=store.secret_key,
+    )  # fmt: skip
+    if BUCKET not in {one["Name"] for one in client.list_buckets()["Buckets"]}:
+        client.create_bucket(Bucket=BUCKET)
+    return WithStore(installed, variables, client)
+
+
+def _volume(installed: Installed) -> None:
+    """A folder of the node as a volume, claimed by the namespace."""
+    folder = f"/var/tmp/{installed.namespace}"
+    subprocess.run(installed.cluster.node.enter("mkdir", "-p", folder), check=True)
+    name, modes = installed.namespace, ["ReadWriteMany"]
+    node = {"key": "kubernetes.io/hostname", "operator": "Exists"}
+    spec = {
+        "capacity": {"storage": "1Gi"}, "accessModes": modes, "storageClassName": name, "local": {"path": folder},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [node]}]}},
+    }  # fmt: skip
+    volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
+    installed.kubectl("apply", "-f", "-", stdin=json.dumps(volume))
+    claim = {"accessModes": modes, "storageClassName": name, "resources": {"requests": {"storage": "1Gi"}}}
+    installed.api.create("persistentvolumeclaims", {"metadata": {"name": "windlass-store"}, "spec": claim})
+
+
+LINES = 2000
+TEXT = flows.noise(LINES)
+
+
+def test_values_of_any_size_go_from_pod_to_pod_by_the_store(with_store: WithStore) -> None:
+    run, done = with_store.run("values", "--lines", str(LINES))
+    assert run["status"]["phase"] == "Succeeded", done.stderr
+    outputs = json.loads(done.stdout)
+    assert outputs["o0"] == outputs["o2"] == len(TEXT) == 129_999
+    assert outputs["o1"] == 3 * len(TEXT), "each element of the map read its own part of the list"
+    assert outputs["o3"] == 64
+    assert outputs["o4"] == TEXT, "this machine has access, and reads it"
+    assert outputs["o5"] == [len(flows.noise(200))] * 3
+    told = stored(run["status"]["outputs"]["o4"])
+    assert told is not None
+    assert told.size > 120_000
+    assert told.uri.startswith(f"s3://{BUCKET}/{with_store.installed.namespace}/{run['metadata']['name']}.")
+    assert len(json.dumps(run["status"])) < 16_000
+
+
+def test_files_folders_and_decks_lie_in_the_store(with_store: WithStore) -> None:
+    run, done = with_store.run("files", "--word", "hello")
+    assert run["status"]["phase"] == "Succeeded", done.stderr
+    assert json.loads(done.stdout) == {"o0": "hello", "o1": 2, "o2": "hello", "o3": "hello"}
+    (node,) = (name for name, one in run["status"]["nodes"].items() if one.get("deck"))
+    deck = run["status"]["nodes"][node]["deck"]
+    key = deck.removeprefix(f"s3://{BUCKET}/")
+    assert key in with_store.objects()
+    assert b"&lt;b&gt;hello&lt;/b&gt;" in with_store.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    name = run["metadata"]["name"]
+    folder = f"{with_store.installed.namespace}/{name}.{run['metadata']['uid']}/"
+    assert all(key.startswith(folder) for key in with_store.objects())
+
+
+def test_a_task_that_fails_leaves_its_deck(with_store: WithStore) -> None:
+    run, done = with_store.run("broken", "--word", "oh")
+    assert done.returncode == 1
+    assert "&lt;i&gt;oh&lt;/i&gt;" in _text(with_store, run["status"]["nodes"]["n0"]["deck"])
+
+
+def test_a_shared_volume_is_a_store_too(with_store: WithStore) -> None:
+    run, _ = with_store.run("files", "--word", "by volume")
+    again = {"metadata": {"name": "by-volume"}, "spec": {**run["spec"], "rawOutputPrefix": f"file://{MOUNT}/mine"}}
+    with_store.installed.api.create("executions", {"apiVersion": run["apiVersion"], "kind": "Execution", **again})
+    status = with_store.installed.api.finished("by-volume", timeout=120)
+    assert status["phase"] == "Succeeded", status
+    assert status["outputs"] == {"o0": "by volume", "o1": 2, "o2": "by volume", "o3": "by volume"}
+    (deck,) = (one["deck"] for one in status["nodes"].values() if one.get("deck"))
+    assert deck.startswith(f"file://{MOUNT}/mine/by-volume.")
+
+
+def test_a_cached_result_that_is_gone_from_the_store_is_computed_again(with_store: WithStore) -> None:
+    first, done = with_store.run("cached")
+    assert first["status"]["phase"] == "Succeeded", done.stderr
+    second, _ = with_store.run("cached")
+    (hit,) = (one for one in second["status"]["nodes"].values() if "cache" in one)
+    assert (hit["phase"], hit["reason"], hit["cache"]["state"]) == ("Succeeded", "Cached", "Hit")
+    for key in with_store.objects():
+        with_store.client.delete_object(Bucket=BUCKET, Key=key)
+    third, done = with_store.run("cached")
+    assert third["status"]["phase"] == "Succeeded", done.stderr
+    (made,) = (one for one in third["status"]["nodes"].values() if "cache" in one)
+    assert made["cache"]["state"] == "Stored"
+    assert "gone from the store" in made["cache"]["message"]
+
+
+def test_what_the_operator_would_have_to_read_fails_with_advice(with_store: WithStore) -> None:
+    run, _ = with_store.run("decided")
+    assert run["status"]["phase"] == "Failed"
+    assert "lies in the store" in run["status"]["error"]["message"]
+    assert "return what is decided by as an output of its own" in run["status"]["error"]["message"]
+
+
+def test_a_value_that_has_changed_fails_its_reader_at_once(with_store: WithStore) -> None:
+    first, done = with_store.run("big", "--lines", "1000")
+    lies = any_in(first["status"]["outputs"])
+    assert lies is not None, done.stderr
+    with_store.run("size", "--text", "x")
+    with_store.client.put_object(Bucket=BUCKET, Key=lies.uri.removeprefix(f"s3://{BUCKET}/"), Body=b"{}")
+    api = with_store.installed.api
+    (task,) = (one["metadata"]["name"] for one in api.list("tasks") if one["metadata"]["name"].endswith("size"))
+    spec = {"task": {"name": task}, "inputs": {"text": lies.mark}}
+    api.create(
+        "executions",
+        {**{key: first[key] for key in ("apiVersion", "kind")}, "metadata": {"name": "reads"}, "spec": spec},
+    )
+    status = api.finished("reads", timeout=60)
+    assert (status["error"]["code"], status["error"]["kind"]) == ("ValueLost", "system")
+    assert "is another one than was written" in status["error"]["message"]
+    assert lies.uri in status["error"]["message"]
+    assert "attempt" not in status["nodes"]["n0"], "another attempt could not cure it"
+
+
+def _text(with_store: WithStore, uri: str) -> str:
+    key = uri.removeprefix(f"s3://{BUCKET}/")
+    found: bytes = with_store.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return found.decode()
