@@ -195,7 +195,11 @@ def condition_of(kind: str, spec: Body) -> Body:
             {**DOUBLE, "outputs": MADE},
             "spec.outputs.o0.artifact: this version of the operator can't do that yet",
         ),
-        ("Workflow", {"nodes": [NODE], "defaults": {"deck": {}}}, "spec.defaults.deck: this version"),
+        (
+            "Workflow",
+            {"nodes": [NODE], "outputs": {"n": {"type": "int", "from": 1, "artifact": {"name": "data"}}}},
+            "spec.outputs.n.artifact: this version",
+        ),
         ("ActorEnvironment", {"replicas": 1}, "this version of the operator can't do that yet; leave it out"),
         ("App", {"image": "a", "port": 80}, "this version of the operator can't do that yet; use a Deployment"),
     ],
