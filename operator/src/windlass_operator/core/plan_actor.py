@@ -28,6 +28,7 @@ from windlass_operator.core.status import shorten
 from windlass_operator.core.workers import Stage, WorkerPod
 from windlass_operator.kinds.evidence import Waiting
 from windlass_operator.manifests.objects import Manifest
+from windlass_operator.manifests.templates import InvalidPodError
 from windlass_operator.manifests.worker_pod import WorkerAsk, build
 from windlass_operator.settings import Settings
 
@@ -198,6 +199,8 @@ class _Revision:
         self.limit = self._limit()
         self.times: list[float] = []
         """When to look again."""
+        self.impossible: InvalidPodError | None = None
+        """Why there can't be a pod such as the environment asks for."""
 
     def _is_lost(self, pod: WorkerPod) -> bool:
         """Whether it is of no use any more: an earlier object's of this name, or one that trusts an authority that is
@@ -233,7 +236,12 @@ class _Revision:
         while lacking:
             name = names.worker_name(self.observed.name, self.revision, index)
             if name not in taken:
-                yield CreateWorker(name, self.revision, build(self._ask(index)))
+                try:
+                    manifest = build(self._ask(index))
+                except InvalidPodError as wrong:
+                    self.impossible = wrong
+                    return
+                yield CreateWorker(name, self.revision, manifest)
                 lacking -= 1
             index += 1
 
@@ -358,6 +366,8 @@ class _Revision:
         stuck = next((pod for pod in self.alive if pod.stage is Stage.STUCK), None)
         if stuck is not None:
             return Waiting(stuck.reason, f"worker {stuck.name}: {stuck.message}", stuck=True)
+        if self.impossible is not None:
+            return Waiting(self.impossible.reason, self.impossible.message, stuck=True, times_out=False)
         refusal = self.observed.refusals.get(self.revision)
         if refusal is not None and self.demand.waiting:
             return Waiting(refusal.reason, refusal.message, stuck=True, times_out=False)

@@ -16,6 +16,7 @@ from windlass_api import names
 from windlass_api.protocol import AUDIENCE
 from windlass_operator.manifests.look import RUNTIME, WORK, PodLook, dressed, identify, mount
 from windlass_operator.manifests.objects import Manifest, labels, owner_reference
+from windlass_operator.manifests.templates import InvalidPodError
 from windlass_operator.settings import RuntimeDelivery, Settings
 
 WORKER = "WINDLASS_WORKER"
@@ -49,7 +50,14 @@ class WorkerAsk:
 
 
 def build(ask: WorkerAsk) -> Manifest:
-    """The pod of one worker."""
+    """The pod of one worker.
+
+    Raises:
+        InvalidPodError: no pod can be as the environment says.
+    """
+    if ask.spec.get("podTemplateName"):
+        text = "podTemplateName: workers can't have a PodTemplate object yet; write what is in it as podTemplate"
+        raise InvalidPodError("NotSupported", text)
     look = PodLook(
         namespace=ask.namespace,
         spec=ask.spec,

@@ -1,0 +1,297 @@
+"""What a task asks of its pod, as the real scheduler, kubelet and admission give it or refuse it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from localcluster import catalog
+from tests.e2e.conftest import SYSTEM, Installed
+from tests.harness import Body, condition, wait_until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]  # the first test of a machine builds Kubernetes
+
+SECRETS = """
+import os
+
+from windlass import Secret, current_context, task, workflow
+
+FILE = Secret.MountType.FILE
+
+
+@task(
+    secret_requests=[
+        Secret(group="db", key="password", env_var="DB_PASSWORD"),
+        Secret(group="db", key="cert.pem", env_var="DB_CERT", mount_requirement=FILE),
+        Secret(group="my-tokens", key="token", group_version="2"),
+    ]
+)
+def read() -> list[str]:
+    secrets = current_context().secrets
+    with open(os.environ["DB_CERT"]) as file:
+        return [
+            secrets.get("db", "password"),
+            os.environ["DB_PASSWORD"],
+            secrets.get("db", "cert.pem"),
+            file.read(),
+            secrets.get("my-tokens", "token", group_version="2"),
+        ]
+
+
+@workflow
+def wf() -> list[str]:
+    return read()
+"""
+
+LOOKS = """
+import errno
+import os
+
+from windlass import Resources, task, workflow
+
+
+def refused(path: str) -> str:
+    try:
+        open(path, "w").close()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return "written"
+
+
+@task(shared_memory="16Mi", labels={"team": "vision"}, limits=Resources(cpu="1", mem="256Mi", ephemeral_storage="64Mi"))
+def look() -> list[str]:
+    memory = os.statvfs("/dev/shm")
+    size = memory.f_frsize * memory.f_blocks // 2**20
+    token = str(os.path.exists("/var/run/secrets/kubernetes.io"))
+    return [str(size), refused("/here"), refused("/tmp/here"), refused("here"), refused("/dev/shm/here"), token]
+
+
+@workflow
+def wf() -> list[str]:
+    return look()
+"""
+
+TEMPLATED = """
+import os
+import urllib.request
+
+from windlass import task, workflow
+
+
+@task(pod_template_name="with-a-server", environment={"WHO": "the task"})
+def ask() -> str:
+    answer = urllib.request.urlopen("http://localhost:8089/", timeout=5).read().decode()
+    return f"{answer}, {os.environ['WHO']}, {os.environ['PLACE']}"
+
+
+@workflow
+def wf() -> str:
+    return ask()
+"""
+
+SERVE = """
+import http.server
+
+class Hello(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+http.server.HTTPServer(("127.0.0.1", 8089), Hello).serve_forever()
+"""
+
+PROBE = "import urllib.request; urllib.request.urlopen('http://localhost:8089/', timeout=1)"
+
+ON_A_GPU = """
+from windlass import Resources, task, workflow
+from windlass.accelerators import T4
+
+
+@task(limits=Resources(gpu="1"), accelerator=T4)
+def train() -> int:
+    return 1
+
+
+@task
+def plain() -> int:
+    return 2
+
+
+@workflow
+def gpu() -> int:
+    return train()
+
+
+@workflow
+def cpu() -> int:
+    return plain()
+"""
+
+PRIVILEGED = """
+from windlass import PodTemplate, task, workflow
+
+
+@task(pod_template=PodTemplate(pod_spec={"hostNetwork": True}))
+def f() -> int:
+    return 1
+
+
+@workflow
+def wf() -> int:
+    return f()
+"""
+
+
+def start(windlass: Installed, folder: Path, source: str, workflow: str = "wf") -> str:
+    """A run that nobody waits for; its name."""
+    before = {one["metadata"]["name"] for one in windlass.api.list("executions")}
+    file = folder / "mine.py"
+    file.write_text(source)
+    started = windlass.windlass("run", str(file), workflow, "--no-wait")
+    assert started.returncode == 0, started.stderr
+    (name,) = {one["metadata"]["name"] for one in windlass.api.list("executions")} - before
+    return str(name)
+
+
+def stalls(windlass: Installed, name: str, reason: str, *words: str) -> None:
+    """Wait until a run says that it is stuck, why, and on what."""
+
+    def told(status: Body) -> bool:
+        found = condition(status, "Stalled")
+        fits = found is not None and (found["status"], found["reason"]) == ("True", reason)
+        return fits and all(word in (found or {})["message"] for word in words)
+
+    windlass.api.execution(name, told, f"it to stall with {reason} and {words}", 90)
+
+
+def secret(windlass: Installed, name: str, **data: str) -> None:
+    """A Secret, made or changed."""
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+    windlass.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+
+def test_secrets_are_found_as_locally_and_one_that_is_missing_is_named_until_it_comes(
+    windlass: Installed, tmp_path: Path
+) -> None:
+    name = start(windlass, tmp_path, SECRETS)
+    stalls(windlass, name, "FailedMount", 'secret "')
+    secret(windlass, "my-tokens-2", token="t")
+    secret(windlass, "db", **{"cert.pem": "c"})
+    stalls(windlass, name, "CreateContainerConfigError", "password", "db")
+    secret(windlass, "db", **{"cert.pem": "c", "password": "p"})
+    status = windlass.api.finished(name, 150)
+    assert status.get("outputs") == {"o0": ["p", "p", "c", "c", "t"]}, status
+    folder = tmp_path / "secrets"
+    for path, content in {"db/cert.pem": "c", "my-tokens/2/token": "t"}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
+    here = {**os.environ, "_FSEC_DB_PASSWORD": "p", "WINDLASS_SECRETS_DEFAULT_DIR": str(folder)}
+    command = [sys.executable, "-m", "windlass._cli", "run", str(tmp_path / "mine.py"), "wf", "-o", "json"]
+    local = subprocess.run(command, capture_output=True, text=True, check=True, env=here).stdout
+    assert json.loads(local) == status["outputs"]
+
+
+def test_the_operator_may_not_read_secrets(windlass: Installed) -> None:
+    account = f"system:serviceaccount:{SYSTEM}:windlass-operator"
+    for verb, answer in (("get", "no"), ("list", "no"), ("watch", "no")):
+        asked = ("auth", "can-i", verb, "secrets", "--namespace", windlass.namespace, f"--as={account}")
+        assert windlass.cluster.kubectl(*asked, check=False).strip() == answer, verb
+    asked = ("auth", "can-i", "create", "pods", "--namespace", windlass.namespace, f"--as={account}")
+    assert windlass.cluster.kubectl(*asked, check=False).strip() == "yes", "the question is the right one"
+
+
+def test_a_pod_has_shared_memory_scratch_space_and_nothing_else_that_it_can_write(
+    windlass: Installed, tmp_path: Path
+) -> None:
+    name = start(windlass, tmp_path, LOOKS)
+    status = windlass.api.finished(name, 90)
+    assert status.get("outputs") == {"o0": ["16", "EROFS", "written", "written", "written", "False"]}, status
+    (pod,) = windlass.api.list("pods")
+    assert pod["metadata"]["labels"]["team"] == "vision"
+
+
+def test_a_pod_template_that_is_missing_is_waited_for_and_its_sidecar_ends_with_the_task(
+    windlass: Installed, tmp_path: Path
+) -> None:
+    name = start(windlass, tmp_path, TEMPLATED)
+    windlass.api.execution(
+        name,
+        lambda status: any(
+            one["reason"] == "PodTemplateNotFound" and "'with-a-server'" in one["message"]
+            for one in status.get("conditions") or ()
+        ),
+        "it to name the PodTemplate",
+    )
+    env = [{"name": "WHO", "value": "the template"}, {"name": "PLACE", "value": "a pod"}]
+    serve = {"exec": {"command": ["python3", "-c", PROBE]}, "periodSeconds": 1, "failureThreshold": 60}
+    containers = [
+        {"name": "primary", "image": catalog.USER, "imagePullPolicy": "Never", "env": env},
+        {
+            "name": "server",
+            "image": catalog.USER,
+            "imagePullPolicy": "Never",
+            "command": ["python3", "-c", SERVE],
+            "startupProbe": serve,
+        },
+    ]
+    template = {"metadata": {"annotations": {"example.com/from": "a template"}}, "spec": {"containers": containers}}
+    body = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "with-a-server"}, "template": template}
+    windlass.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    status = windlass.api.finished(name, 120)
+    assert status.get("outputs") == {"o0": "hello, the task, a pod"}, status
+    (pod,) = windlass.api.list("pods")
+    assert pod["metadata"]["annotations"]["example.com/from"] == "a template"
+    wait_until(lambda: windlass.api.list("pods")[0]["status"]["phase"] == "Succeeded", "the pod to end", 60)
+
+
+@contextmanager
+def gpus(windlass: Installed) -> Iterator[None]:
+    """The node has GPUs meanwhile, and a taint that keeps off who has no use for them."""
+    kubectl = windlass.cluster.kubectl
+    (node,) = kubectl("get", "nodes", "-o", "name").split()
+    resource = "nvidia.com~1gpu"
+
+    def status(operation: Body) -> None:
+        kubectl("patch", node, "--subresource=status", "--type=json", "-p", json.dumps([operation]))
+
+    status({"op": "add", "path": f"/status/capacity/{resource}", "value": "2"})
+    try:
+        kubectl("label", node, "k8s.amazonaws.com/accelerator=nvidia-tesla-t4")
+        kubectl("taint", "nodes", "--all", "nvidia.com/gpu=present:NoSchedule")
+        yield
+    finally:
+        kubectl("taint", "nodes", "--all", "nvidia.com/gpu-", check=False)
+        kubectl("label", node, "k8s.amazonaws.com/accelerator-")
+        status({"op": "remove", "path": f"/status/capacity/{resource}"})
+
+
+def test_pods_with_an_accelerator_land_where_it_is_and_others_are_kept_off_by_the_taint(
+    windlass: Installed, tmp_path: Path
+) -> None:
+    on_gpu = start(windlass, tmp_path, ON_A_GPU, "gpu")
+    stalls(windlass, on_gpu, "Unschedulable", "node affinity")
+    with gpus(windlass):
+        status = windlass.api.finished(on_gpu, 120)
+        assert status.get("outputs") == {"o0": 1}, status
+        without = start(windlass, tmp_path, ON_A_GPU, "cpu")
+        stalls(windlass, without, "Unschedulable", "untolerated taint")
+    status = windlass.api.finished(without, 120)
+    assert status.get("outputs") == {"o0": 2}, status
+
+
+def test_what_the_namespace_does_not_admit_fails_with_what_it_does_not_admit(
+    windlass: Installed, tmp_path: Path
+) -> None:
+    name = start(windlass, tmp_path, PRIVILEGED)
+    status = windlass.api.finished(name, 60)
+    assert status["phase"] == "Failed"
+    assert status["error"]["code"] == "PodSecurity"
+    assert "hostNetwork=true" in status["error"]["message"]
