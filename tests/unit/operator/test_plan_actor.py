@@ -203,6 +203,25 @@ def test_what_the_api_server_refuses_is_told_and_tried_again_later() -> None:
     assert len(started(plan(demands=(wants(1),), refusals=refusals, now=found.wake_at))) == 1
 
 
+@pytest.mark.parametrize(
+    ("spec", "reason", "says"),
+    [
+        ({"secrets": [{"group": "DB", "key": "k"}]}, "InvalidSecret", "secrets[0]: 'DB' can't be the name of a Secret"),
+        ({"podTemplateName": "base"}, "NotSupported", "podTemplateName: workers can't have a PodTemplate object yet"),
+    ],
+)
+def test_workers_that_can_not_be_as_they_are_asked_for_are_told_of(
+    spec: dict[str, Any], reason: str, says: str
+) -> None:
+    body = environment(**spec)
+    revision = names.pool_revision(body["spec"])
+    found = plan(environment=body, demands=(wants(1, revision=revision, **spec),))
+    assert started(found) == []
+    assert (found.waits[revision].reason, found.waits[revision].stuck) == (reason, True)
+    assert says in found.waits[revision].message
+    assert ready(found) == ("False", reason)
+
+
 def test_workers_that_fail_at_their_start_are_replaced_ever_more_slowly() -> None:
     crash: dict[str, Any] = {
         "brief": True,

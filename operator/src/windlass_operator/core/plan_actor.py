@@ -366,9 +366,7 @@ class _Revision:
         stuck = next((pod for pod in self.alive if pod.stage is Stage.STUCK), None)
         if stuck is not None:
             return Waiting(stuck.reason, f"worker {stuck.name}: {stuck.message}", stuck=True)
-        if self.impossible is not None:
-            return Waiting(self.impossible.reason, self.impossible.message, stuck=True, times_out=False)
-        refusal = self.observed.refusals.get(self.revision)
+        refusal = self.impossible or self.observed.refusals.get(self.revision)
         if refusal is not None and self.demand.waiting:
             return Waiting(refusal.reason, refusal.message, stuck=True, times_out=False)
         silent = next((pod for pod in self.alive if self._is_silent(pod)), None)
