@@ -131,6 +131,12 @@ class Settings:
     backoff_cap: float = 300.0
     max_parallel_pods: int = 500
     """How many pods of one Execution may be unfinished at a time."""
+    max_parallel_calls: int = 500
+    """How many calls of actors' tasks of one Execution may be handed out, or wait for a worker, at a time."""
+    call_inputs_limit: int = 2 * 1024 * 1024
+    """The inputs of a call to a warm worker (bytes of JSON)."""
+    call_outputs_limit: int = 1024 * 1024
+    """The result record of a call (bytes)."""
     inline_value_limit: int = 16 * 1024
     """An input value whose JSON is longer (bytes) travels as a ConfigMap instead of in the pod's environment."""
     inline_inputs_limit: int = 64 * 1024

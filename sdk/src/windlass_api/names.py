@@ -221,6 +221,15 @@ def pinned_code_name(name: str) -> str:
     return _bounded(f"pinned-{name}", MAX_NAME)
 
 
+def pinned_code_digest(pinned: str) -> str:
+    """What tells a code bundle apart, of the name of the operator's copy of it.
+
+    >>> pinned_code_digest(pinned_code_name("0123456789abcdef"))
+    '0123456789abcdef'
+    """
+    return pinned.removeprefix("pinned-")
+
+
 def value_name(execution: str, hash: str) -> str:  # noqa: A002  the word the callers use
     """The ConfigMap of a value that is too large to stand in a pod's environment."""
     return _bounded(f"{execution}-value-{hash}", MAX_NAME)

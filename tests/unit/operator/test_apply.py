@@ -38,6 +38,7 @@ from windlass_operator.core.caching import Holder
 from windlass_operator.core.observed import ALONE, AskCache, AskValue, ExecutionState, Place
 from windlass_operator.core.plan_execution import Plan
 from windlass_operator.core.segments import manifest as segment_manifest
+from windlass_operator.dispatch.dispatcher import Dispatcher
 from windlass_operator.manifests.caching import cache_entry, lease as lease_manifest
 from windlass_operator.manifests.execution import child_execution, dynamic_revision
 from windlass_operator.manifests.objects import owner_reference
@@ -105,7 +106,11 @@ def applied(
     kept, news = store or Store(), [] if news is None else news
     plan = Plan(ExecutionState(), before=before, actions=actions)
     lookups = Lookups(cluster, kept, ClosureKeeper(cluster, kept), CacheKeeper(cluster))
-    return asyncio.run(Applier(cluster, kept, lookups, news.append).apply("ns", "e", "u1", plan))
+    return asyncio.run(
+        Applier(cluster, kept, lookups, Dispatcher(lambda: 0.0, lambda *_: None), news.append).apply(
+            "ns", "e", "u1", plan
+        )
+    )
 
 
 def test_a_pod_that_was_made_is_known_at_once() -> None:

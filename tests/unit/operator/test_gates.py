@@ -153,7 +153,7 @@ def test_the_limit_is_what_the_run_or_its_plan_says_within_the_operators(
     asked: int | None, plans: int | None, limit: int
 ) -> None:
     of = closure({"id": "a"}, plan={"maxParallelism": plans} if plans else None)
-    assert facts(of, spec={"maxParallelism": asked} if asked else {}).limit == limit
+    assert facts(of, spec={"maxParallelism": asked} if asked else {}).limit(READER) == limit
 
 
 @pytest.mark.parametrize(

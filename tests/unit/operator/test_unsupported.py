@@ -33,7 +33,6 @@ VALUES: dict[str, Any] = {
     "trigger": {"artifact": {"name": "data"}},
     "notifications": [{"phases": ["Failed"], "email": {"recipients": ["a@example.com"]}}],
     "concurrency": {"max": 1, "behavior": "Skip"},
-    "actor": {"name": "pool"},
     "artifact": {"name": "data"},
 }
 """A value for each field of the table that asks for something."""
@@ -200,7 +199,6 @@ def condition_of(kind: str, spec: Body) -> Body:
             {"nodes": [NODE], "outputs": {"n": {"type": "int", "from": 1, "artifact": {"name": "data"}}}},
             "spec.outputs.n.artifact: this version",
         ),
-        ("ActorEnvironment", {"replicas": 1}, "this version of the operator can't do that yet; leave it out"),
         ("App", {"image": "a", "port": 80}, "this version of the operator can't do that yet; use a Deployment"),
     ],
 )
@@ -241,7 +239,7 @@ ACTED_ON: dict[type[Model], set[str]] = {
         *("id", "name", "task", "workflow", "launchPlan", "select", "approve", "waitForInput", "sleep", "map"),
         *("inputs", "when", "dependsOn", "overrides"),
     },
-    TaskSpec: {"version", "description", "inputs", "outputs", "python", "container"},
+    TaskSpec: {"version", "description", "inputs", "outputs", "python", "container", "actor"},
     Container: {"command", "args", "inputDir", "outputDir", "metadataFormat", "ioStrategy"},
     Python: {"entrypoint", "code", "dynamic"},
     Parameter: {"type", "description", "default", "schema"},
@@ -322,7 +320,7 @@ def test_every_kind_is_acted_on_or_refused_or_never_written_by_people() -> None:
     refused = {row.field for row in ROWS if row.where == "kind"}
     assert refused < set(DEFINITIONS)
     written_by_the_operator_or_read_by_the_sdk = {"Artifact"}
-    acted_on = {"Task", "Workflow", "LaunchPlan", "Execution", "Signal", "CacheEntry"}
+    acted_on = {"Task", "Workflow", "LaunchPlan", "Execution", "Signal", "CacheEntry", "ActorEnvironment"}
     assert {kind.__name__ for kind in KINDS} == refused | acted_on | written_by_the_operator_or_read_by_the_sdk
 
 

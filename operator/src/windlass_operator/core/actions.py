@@ -51,6 +51,40 @@ class CreatePod:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Have a warm worker run an attempt."""
+
+    node: str
+    attempt: int
+    name: str
+    """What a pod of it would be called."""
+    environment: str
+    revision: str
+    spec: Mapping[str, Any] = field(hash=False)
+    """The ActorEnvironment's."""
+    document: str = field(hash=False)
+    task: str = ""
+    code: str = ""
+    """The digest of the code bundle."""
+    timeout: float = 0.0
+    element: int = ALONE
+
+    @property
+    def place(self) -> Place:
+        """What it is for."""
+        return Place(self.node, self.attempt, self.element)
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A call is not wanted any more."""
+
+    node: str
+    attempt: int
+    element: int = ALONE
+
+
+@dataclass(frozen=True, slots=True)
 class CreateExecution:
     """Start a child Execution that runs an attempt."""
 
@@ -167,11 +201,13 @@ class DeleteExecution:
     name: str
 
 
-Start = CreatePod | CreateExecution
+Start = CreatePod | CreateExecution | Dispatch
 Action = (
     SaveValue
     | CreatePod
     | CreateExecution
+    | Dispatch
+    | Recall
     | DeletePod
     | TellExecution
     | CreateSignal

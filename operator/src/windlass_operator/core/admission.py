@@ -20,6 +20,7 @@ from windlass_operator.core.closure import (
     FindCode,
     FindTemplate,
     MissingCodeError,
+    MissingEnvironmentError,
     MissingTemplateError,
     TooManyNodesError,
     compile_closure,
@@ -118,6 +119,8 @@ def admit(  # noqa: PLR0911  one per verdict
         return NotYet(CODE_NOT_FOUND, str(missing_code))
     except MissingTemplateError as missing_template:
         return NotYet(TEMPLATE_NOT_FOUND, str(missing_template))
+    except MissingEnvironmentError as missing_environment:
+        return NotYet(NOT_FOUND["ActorEnvironment"], str(missing_environment))
     except TooManyNodesError as too_many:
         return Refused("TooManyNodes", f"{label}: {too_many}")
 

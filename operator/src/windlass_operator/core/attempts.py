@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from windlass_api import names
+from windlass_api import durations, names
 from windlass_api.cache_key import CacheKey
 from windlass_operator.core import caching, resuming
-from windlass_operator.core.actions import CreateExecution, CreatePod, Release, Reserve, StoreEntry
+from windlass_operator.core.actions import CreateExecution, CreatePod, Dispatch, Release, Reserve, StoreEntry
 from windlass_operator.core.closure import NodeKind
 from windlass_operator.core.gates import End, Hold
-from windlass_operator.core.inputs import NOTHING, NodeInputs, set_apart
+from windlass_operator.core.inputs import NOTHING, NodeInputs, all_inline, set_apart
 from windlass_operator.core.observed import AskCache, CacheNote, NodeState
 from windlass_operator.core.settling import CACHED, LOOKS, Target, child_of
 from windlass_operator.core.states import NodePhase
@@ -32,12 +32,14 @@ from windlass_operator.kinds.evidence import Failure, FailureKind, Succeeded
 from windlass_operator.manifests.execution import child_execution, dynamic_revision
 from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.objects import Manifest
-from windlass_operator.manifests.pod import PodAsk
+from windlass_operator.manifests.pod import PodAsk, call_document
 from windlass_operator.manifests.templates import InvalidPodError
 
 POLL = 1.0
 """Seconds between two looks at a result that somebody else computes."""
 RESERVED = "CacheReserved"
+RECOVERING = "ActorRecovering"
+"""The reason of a node that waits to hear from its pool's workers whether one of them has its call already."""
 
 
 class Begun(NamedTuple):
@@ -49,7 +51,7 @@ class Begun(NamedTuple):
     """The cached outputs that its pod has to look for, before it does anything else."""
 
 
-def begin(
+def begin(  # noqa: PLR0911  one per kind of child, and per obstacle
     work: Work, target: Target, state: NodeState, inputs: Mapping[str, Any], beside: NodeInputs = NOTHING
 ) -> Begun | Failure:
     """Start an attempt, unless its result is there already. ``inputs`` are complete; ``beside`` are those of them that
@@ -69,6 +71,8 @@ def begin(
         state, found = cached.state, cached.cached
     if target.node.kind is NodeKind.PLAN:
         return _begin_execution(work, target, state, inputs)
+    if target.node.actor is not None:
+        return _begin_call(work, target, state, inputs)
     apart = {name: value for name, value in inputs.items() if name not in beside.document}
     prepared = set_apart(target.node.id, apart, work.observed.settings, beside)
     if isinstance(prepared, Failure):
@@ -79,7 +83,7 @@ def begin(
         return manifest
     values = work.values_for(prepared)
     work.actions.append(CreatePod(target.node.id, state.attempt, ask.name, manifest, target.element, values))
-    return Begun(_queued(work, state))
+    return Begun(_queued(work, target, state))
 
 
 def _manifest(ask: PodAsk) -> Manifest | Failure:
@@ -90,9 +94,9 @@ def _manifest(ask: PodAsk) -> Manifest | Failure:
         return Failure(FailureKind.USER, wrong.reason, wrong.message)
 
 
-def _queued(work: Work, state: NodeState, **more: Any) -> NodeState:
+def _queued(work: Work, target: Target, state: NodeState, **more: Any) -> NodeState:
     """The attempt has its child, unless the API server does not take it: so ``until`` counts until it is seen."""
-    work.facts.took_room()
+    work.facts.took_room(target.node)
     return replace(
         state,
         phase=NodePhase.QUEUED,
@@ -142,6 +146,41 @@ def _pod_ask(
     )
 
 
+# ---- calls of actors ------------------------------------------------------------------------------------------------
+
+
+def _begin_call(work: Work, target: Target, state: NodeState, inputs: Mapping[str, Any]) -> Begun | Failure:
+    """Hand an attempt to the workers of its pool, unless one of them may have it already."""
+    observed, actor = work.observed, target.node.actor
+    assert actor is not None
+    if actor.environment in observed.unsure:
+        if observed.state.started_at is None:  # it is pinned first
+            return Begun(state, Hold())
+        text = f"waits to hear from the workers of {actor.environment} what they have"
+        return Begun(state, Hold(reason=RECOVERING, message=text))
+    given = all_inline(target.node.id, inputs, observed.settings)
+    if isinstance(given, Failure):
+        return given
+    ask = _pod_ask(work, target, state, given, inputs)
+    limit = target.spec.get("timeout")
+    work.actions.append(
+        Dispatch(
+            target.node.id,
+            state.attempt,
+            ask.name,
+            actor.environment,
+            actor.revision,
+            observed.closure.environments[actor.environment],
+            call_document(ask),
+            target.node.target,
+            names.pinned_code_digest(target.node.code) if target.node.code else "",
+            durations.seconds(limit) if limit else 0.0,
+            target.element,
+        )
+    )
+    return Begun(_queued(work, target, state))
+
+
 # ---- child Executions -----------------------------------------------------------------------------------------------
 
 
@@ -152,7 +191,7 @@ def _begin_execution(work: Work, target: Target, state: NodeState, inputs: Mappi
     if isinstance(made, Failure):
         return made
     work.actions.append(made)
-    return Begun(_queued(work, state, execution=made.name))
+    return Begun(_queued(work, target, state, execution=made.name))
 
 
 def expand(work: Work, target: Target, state: NodeState) -> NodeState:

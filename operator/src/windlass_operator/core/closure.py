@@ -61,6 +61,13 @@ class Case(NamedTuple):
     fail: str | None
 
 
+class Actor(NamedTuple):
+    """The pool of warm workers in which a task runs."""
+
+    environment: str
+    revision: str
+
+
 class Mapped(NamedTuple):
     """That a node runs once for each element of lists."""
 
@@ -88,6 +95,8 @@ class Node:
     gate, what it says."""
     code: str | None = None
     """The closure's own ConfigMap with the code bundle, unless the code is in the image."""
+    actor: Actor | None = None
+    """Where it runs, unless in a pod of its own."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """The bindings: values with ``$ref`` in them."""
     when: cel.Expression | None = None
@@ -144,6 +153,12 @@ class Closure:
     """In the order of visits."""
     scopes: Mapping[str, Scope]
     order: tuple[Visit, ...]
+    calls: frozenset[str] = frozenset()
+    """The nodes whose attempts are calls of actors."""
+    actors: frozenset[Actor] = frozenset()
+    """The pools that these run in."""
+    maps: tuple[str, ...] = ()
+    """The nodes that are maps."""
 
     @property
     def name(self) -> str:
@@ -159,6 +174,12 @@ class Closure:
     def pod_templates(self) -> Mapping[str, Spec]:
         """The templates of the PodTemplate objects that are named, as they were when the Execution was admitted."""
         found: Mapping[str, Spec] = self.document.get("podTemplates") or {}
+        return found
+
+    @property
+    def environments(self) -> Mapping[str, Spec]:
+        """The ActorEnvironments of its tasks, by name."""
+        found: Mapping[str, Spec] = self.document.get("environments") or {}
         return found
 
     @property
@@ -192,6 +213,13 @@ class MissingTemplateError(LookupError):
         super().__init__(f"podTemplateName: there is no PodTemplate {name!r} in this namespace (yet)")
 
 
+class MissingEnvironmentError(LookupError):
+    """A task's pool of workers isn't there."""
+
+    def __init__(self, task: str, environment: str) -> None:
+        super().__init__(f"there is no ActorEnvironment {environment!r} for task {task!r} in this namespace (yet)")
+
+
 class TooManyNodesError(ValueError):
     """The workflow, with those inside it, has more nodes than a status has room for."""
 
@@ -211,6 +239,7 @@ def compile_closure(workflow: Spec, find: Find, find_code: FindCode, plan: Spec 
 
     Raises:
         MissingCodeError: a task's ConfigMap with code doesn't exist.
+        MissingEnvironmentError: a task's ActorEnvironment doesn't exist.
         TooManyNodesError: it is too large.
     """
     document: dict[str, Any] = {"workflow": without_prose(workflow), "tasks": {}, "workflows": {}, "plans": {}}
@@ -265,6 +294,7 @@ def _collect(workflow: Spec, document: dict[str, Any], code: dict[str, str], fin
             _collect(spec, document, code, find, find_code)
         else:
             _collect_code(reference["name"], spec, code, find_code)
+            _collect_environment(reference["name"], spec, document, find)
 
 
 def _collect_code(task: str, spec: Spec, code: dict[str, str], find_code: FindCode) -> None:
@@ -274,6 +304,21 @@ def _collect_code(task: str, spec: Spec, code: dict[str, str], find_code: FindCo
         if digest is None:
             raise MissingCodeError(task, source)
         code[source] = names.pinned_code_name(digest)
+
+
+def _collect_environment(task: str, spec: Spec, document: dict[str, Any], find: Find) -> None:
+    """The pool that a task runs in, as it is now."""
+    name = (spec.get("actor") or {}).get("name")
+    if name is None or name in document.get("environments", {}):
+        return
+    environment = find("ActorEnvironment", name, None)
+    if environment is None:
+        raise MissingEnvironmentError(task, name)
+    document.setdefault("environments", {})[name] = without_prose(environment)
+
+
+def _actor(name: str, environment: Spec) -> Actor:
+    return Actor(name, names.pool_revision(environment))
 
 
 def _all_nodes(workflow: Spec) -> list[Spec]:
@@ -352,6 +397,9 @@ def load(document: Mapping[str, Any]) -> Closure:
         nodes=loader.nodes,
         scopes=loader.scopes,
         order=tuple(loader.order),
+        calls=frozenset(name for name, node in loader.nodes.items() if node.actor is not None),
+        actors=frozenset(node.actor for node in loader.nodes.values() if node.actor is not None),
+        maps=tuple(name for name, node in loader.nodes.items() if node.mapped is not None),
     )
 
 
@@ -404,6 +452,7 @@ class _Loader:
         when = cel.parse(node["when"]) if node.get("when") else None
         reference = node[kind.value] if kind.value in KIND_OF else {}
         spec, code = self._spec(kind, node, defaults)
+        pool = (spec.get("actor") or {}).get("name") if kind is NodeKind.TASK else None
         return Node(
             id=path(scope, node["id"]),
             name=node.get("name") or node["id"],
@@ -413,6 +462,7 @@ class _Loader:
             version=reference.get("version"),
             spec=spec,
             code=code,
+            actor=_actor(pool, self._document["environments"][pool]) if pool else None,
             inputs=node.get("inputs") or {},
             when=when,
             cases=tuple(_case(case) for case in node.get("select") or ()),

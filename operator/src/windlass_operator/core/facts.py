@@ -30,15 +30,23 @@ class Facts:
         self.nodes: dict[str, NodeState] = {}
         self.active = 0
         """Children that there are, or are about to be."""
+        self.calls = 0
+        """Those of them that are calls of actors' tasks."""
         self.room = observed.room
-        self.limit = _limit(observed)
+        self._asked: int = observed.setting("maxParallelism") or UNLIMITED
         self._failed: dict[str, list[str]] = {}
-        self._open: dict[str, int] = {scope: len(one.members) for scope, one in self.closure.scopes.items()}
-        self._maps = [name for name, node in self.closure.nodes.items() if node.mapped is not None]
-        for name, node in self.closure.nodes.items():
-            state = nodes.get(name, _FRESH)
-            self.nodes[name] = state
-            self._account(node, _FRESH, state)
+        self._open = {scope: len(one.members) for scope, one in self.closure.scopes.items()}
+        self.nodes.update(dict.fromkeys(self.closure.nodes, _FRESH))
+        self.nodes.update(nodes)
+        for name, state in nodes.items():
+            phase = state.phase
+            if phase is NodePhase.PENDING and not state.unsure:
+                continue  # it changes no number
+            node = self.closure.nodes[name]
+            if phase is NodePhase.SUCCEEDED and not node.handler:
+                self._open[node.scope] -= 1
+            else:
+                self._account(node, _FRESH, state)
         given = observed.spec.get("inputs") or {}
         known: ChainMap[Question, Any] = ChainMap(learned, observed.known)  # type: ignore[arg-type]  # it is only read
         self.values = Values(observed.name, self.closure, self.nodes, given, known, self.error_of)
@@ -53,11 +61,24 @@ class Facts:
     @property
     def uncounted(self) -> bool:
         """Whether nobody knows yet how many elements of a map are at work: a restart."""
-        return any(_is_unread(self.nodes[name]) for name in self._maps)
+        return any(_is_unread(self.nodes[name]) for name in self.closure.maps)
 
-    def took_room(self) -> None:
+    def limit(self, node: Node) -> int:
+        """How many children there may be at a time, as far as a node is concerned: what the Execution or its plan
+        says, within the operator's limit of pods, or of calls.
+        """
+        settings = self.observed.settings
+        if node.actor is None:
+            return min(settings.max_parallel_pods + self.calls, self._asked)
+        return min(settings.max_parallel_calls + self.active - self.calls, self._asked)
+
+    def has_room(self, node: Node) -> bool:
+        """Whether the namespaces' shares of pods let a child of a node start. Calls take none of them."""
+        return node.actor is not None or self.room is None or self.room > 0
+
+    def took_room(self, node: Node) -> None:
         """A child is about to be started: one of the namespace's pods is gone."""
-        if self.room is not None:
+        if self.room is not None and node.actor is None:
             self.room -= 1
 
     def all_over(self, scope: str) -> bool:
@@ -68,8 +89,15 @@ class Facts:
         """Whether a node of the scope has failed."""
         return scope in self._failed
 
+    @property
+    def calm(self) -> bool:
+        """Whether nothing has failed and nothing is called off, so that nothing is to stop."""
+        return not self._failed and not self.observed.cancelled
+
     def stopping(self, node: Node) -> bool:
         """Whether a node is to stop, or not to start."""
+        if self.calm:
+            return False
         if self.observed.cancelled:
             return True
         return self._outside_stops(node.scope) if node.handler else self._stops(node.scope)
@@ -100,9 +128,12 @@ class Facts:
 
     def _account(self, node: Node, before: NodeState, after: NodeState) -> None:
         if node.mapped is None:
-            self.active += _has_child(node, after) - _has_child(node, before)
+            more = _has_child(node, after) - _has_child(node, before)
         else:
-            self.active += _elements(after) - _elements(before)
+            more = _elements(after) - _elements(before)
+        self.active += more
+        if node.actor is not None:
+            self.calls += more
         if node.handler:
             return
         self._open[node.scope] -= after.terminal - before.terminal
@@ -128,9 +159,3 @@ def _is_unread(state: NodeState) -> bool:
 
 def _elements(state: NodeState) -> int:
     return state.elements.active if state.elements is not None and not state.terminal else 0
-
-
-def _limit(observed: Observed) -> int:
-    """How many children there may be at a time: what the Execution or its plan says, within the operator's limit."""
-    asked = observed.setting("maxParallelism")
-    return min(observed.settings.max_parallel_pods, asked or UNLIMITED)

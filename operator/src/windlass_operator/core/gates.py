@@ -124,9 +124,9 @@ def parallelism_full(node: Node, state: NodeState, facts: Facts) -> Verdict | No
         return Hold()
     if state.unsure:  # it has its place already
         return None
-    if facts.active >= facts.limit:
-        return Hold(reason=PARALLELISM, message=f"{facts.active} of {facts.limit} are at work already")
-    if facts.room is not None and facts.room <= 0:
+    if facts.active >= facts.limit(node):
+        return Hold(reason=PARALLELISM, message=f"{facts.active} of {facts.limit(node)} are at work already")
+    if not facts.has_room(node):
         return Hold(reason=NAMESPACE, message=NO_ROOM)
     return None
 

@@ -56,6 +56,16 @@ def set_apart(
     return NodeInputs(document, large, total)
 
 
+def all_inline(node: str, inputs: Mapping[str, Any], settings: Settings) -> NodeInputs | Failure:
+    """The inputs of a call of an actor's task: none is set apart, since they travel by a stream."""
+    document = {name: refs.escape(value) for name, value in inputs.items()}
+    total = len(names.canonical_json(document))
+    if total > settings.call_inputs_limit:
+        limit = settings.call_inputs_limit
+        return _too_large(node, "", total, f"the inputs of a call to a warm worker may have {limit} bytes")
+    return NodeInputs(document, {}, total)
+
+
 def _too_large(node: str, part: str, size: int, limit: str) -> Failure:
     advice = "pass less, or the place where the data is"
     return Failure(FailureKind.USER, "InputsTooLarge", f"nodes.{node}.inputs{part}: {size} bytes; {limit}; {advice}")

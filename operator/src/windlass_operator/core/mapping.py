@@ -37,7 +37,7 @@ from windlass_operator.core.observed import (
 )
 from windlass_operator.core.resuming import REUSED
 from windlass_operator.core.segments import FLUSH, manifest, next_segments
-from windlass_operator.core.settling import RETRYING, Target, look_again, settle as settle_attempt
+from windlass_operator.core.settling import RETRYING, Target, look_again, settle as settle_attempt, waits_still
 from windlass_operator.core.states import NodePhase
 from windlass_operator.core.values import InvalidInputsError, NotKnownError
 from windlass_operator.core.work import Work, ended, queue_limit, queue_timeout, succeeded
@@ -165,7 +165,7 @@ def _to_settle(work: Work, node: Node, elements: Elements) -> Iterator[int]:
     yield from list(elements.states)
     if not elements.fresh:
         return
-    for children in (work.observed.pods, work.observed.executions):
+    for children in (work.observed.pods, work.observed.executions, work.observed.calls):
         for place in children:
             if place.node == node.id and place.element not in elements.states and _waits(elements, place.element):
                 yield place.element
@@ -177,6 +177,8 @@ def _waits(elements: Elements, index: int) -> bool:
 
 def _settle_element(work: Work, target: Target, elements: Elements, *, stopping: bool) -> None:
     before = elements.states.get(target.element, NodeState())
+    if not stopping and waits_still(target, before, work.observed):
+        return
     after = attempts.expand(work, target, settle_attempt(target, before, work.observed, stopping=stopping))
     if after.terminal:
         try:
@@ -311,7 +313,7 @@ def go_on(work: Work, node: Node) -> None:
             work.again = work.again or moved  # otherwise all of them wait for answers, which see to it
             break
         counted = elements.phases[index] == QUEUED  # nobody knows whether it has been started: it has its place
-        hold = None if counted else _no_room(work, mapped, elements, busy)
+        hold = None if counted else _no_room(work, node, elements, busy)
         if hold is not None:
             break
         came = _begin(work, Target(node, spec, index), elements, beside)
@@ -373,16 +375,16 @@ def _ready(work: Work, elements: Elements) -> Iterator[int]:
         elements.next += 1
 
 
-def _no_room(work: Work, mapped: Mapped, elements: Elements, busy: int) -> Hold | None:
+def _no_room(work: Work, node: Node, elements: Elements, busy: int) -> Hold | None:
     """What keeps one more from being started."""
-    facts = work.facts
+    facts, mapped = work.facts, _mapped(node)
     if facts.uncounted:
         return Hold()
     if _concurrency_is_full(mapped, elements):
         return Hold(reason=PARALLELISM, message=f"its concurrency is {mapped.concurrency}")
-    if facts.active + busy >= facts.limit:
-        return Hold(reason=PARALLELISM, message=f"{facts.limit} of this run are at work already")
-    if facts.room is not None and facts.room <= 0:
+    if facts.active + busy >= facts.limit(node):
+        return Hold(reason=PARALLELISM, message=f"{facts.limit(node)} of this run are at work already")
+    if not facts.has_room(node):
         return Hold(reason=NAMESPACE, message=NO_ROOM)
     return None
 

@@ -216,7 +216,7 @@ class ExecutionState:
 
 @dataclass(frozen=True, slots=True)
 class ChildView:
-    """A child that runs an attempt, a pod or an Execution, as far as planning cares."""
+    """A child that runs an attempt, a pod, an Execution or a call, as far as planning cares."""
 
     name: str
     node: str
@@ -250,10 +250,14 @@ class Children(dict[Place, ChildView]):
     def __init__(self) -> None:
         super().__init__()
         self.open: dict[Place, ChildView] = {}
+        self.nodes: dict[str, int] = {}
+        """How many children each node has."""
 
     def put(self, view: ChildView) -> None:
         """A child as it is now."""
         place = view.place
+        if place not in self:
+            self.nodes[place.node] = self.nodes.get(place.node, 0) + 1
         self[place] = view
         if view.gone or view.ended:
             self.open.pop(place, None)
@@ -262,7 +266,10 @@ class Children(dict[Place, ChildView]):
 
     def drop(self, place: Place) -> None:
         """A child that nobody will ask for again."""
-        self.pop(place, None)
+        if self.pop(place, None) is not None:
+            self.nodes[place.node] -= 1
+            if not self.nodes[place.node]:
+                del self.nodes[place.node]
         self.open.pop(place, None)
 
 
@@ -349,6 +356,10 @@ class Observed:
     pods: Mapping[Place, ChildView]
     executions: Mapping[Place, ChildView] = field(default_factory=dict)
     """Child Executions."""
+    calls: Mapping[Place, ChildView] = field(default_factory=dict)
+    """Calls of actors' tasks."""
+    unsure: frozenset[str] = frozenset()
+    """ActorEnvironments whose workers may have calls that are not among these."""
     signals: Mapping[str, SignalView] = field(default_factory=dict)
     """By the name of the gate."""
     known: Mapping[Question, Any] = field(default_factory=dict)

@@ -21,9 +21,9 @@ from typing import Any
 
 from windlass_api import durations
 from windlass_operator.core import attempts, mapping, waiting, workflows
-from windlass_operator.core.actions import Action, CreateValue, DeleteExecution, DeletePod, TellExecution
+from windlass_operator.core.actions import Action, CreateValue, DeleteExecution, DeletePod, Recall, TellExecution
 from windlass_operator.core.closure import ROOT, Node, NodeKind
-from windlass_operator.core.gates import End, Hold, ask, parallelism_full
+from windlass_operator.core.gates import UPSTREAM, End, Hold, ask, parallelism_full
 from windlass_operator.core.observed import (
     ALONE,
     Children,
@@ -32,6 +32,7 @@ from windlass_operator.core.observed import (
     ExecutionState,
     NodeState,
     Observed,
+    Place,
     Question,
 )
 from windlass_operator.core.settling import RETRYING, look_again, settle
@@ -133,13 +134,16 @@ class _Pass:
         """The nodes that are in this phase now, and were not."""
         nodes = self.work.facts.nodes
         return {
-            name: state for name, state in nodes.items() if state.phase is phase and before[name].phase is not phase
+            name: state
+            for name, state in nodes.items()
+            if state.phase is phase and (old := before[name]) is not state and old.phase is not phase
         }
 
     def _plan(self) -> Plan:
         work, nodes = self.work, self.work.facts.nodes
-        stopped = (node for name, node in self._under_way() if not self._stopping.get(name, True))
-        work.again = work.again or any(work.facts.stopping(node) for node in stopped)
+        if not work.facts.calm:
+            stopped = (node for name, node in self._under_way() if not self._stopping.get(name, True))
+            work.again = work.again or any(work.facts.stopping(node) for node in stopped)
         work.actions.extend(leftovers(self.observed, nodes, work.facts.stopping))
         state = self._conclude()
         return Plan(
@@ -158,7 +162,15 @@ class _Pass:
 
     def _settle_all(self) -> None:
         """Fold in what happened. Whether a node is stopping is asked before: two that failed at once both failed."""
-        self._stopping = {name: self.work.facts.stopping(node) for name, node in self._under_way()}
+        children = (self.observed.pods, self.observed.executions, self.observed.calls)
+        with_child = {node for views in children for node in _nodes_of(views)}
+        facts = self.work.facts
+        self._stopping = {
+            name: facts.stopping(self.closure.nodes[name])
+            for name, state in facts.nodes.items()
+            if (name in with_child if state.phase is NodePhase.PENDING else not state.terminal)
+            and self.closure.nodes[name].kind not in (NodeKind.WORKFLOW, NodeKind.SELECT)
+        }
         for name, stops in self._stopping.items():
             node = self.closure.nodes[name]
             try:
@@ -203,10 +215,13 @@ class _Pass:
     # -- what to begin
 
     def _start_all(self) -> None:
+        nodes, states = self.closure.nodes, self.work.facts.nodes
         for visit in self.closure.order:
-            node = self.closure.nodes[visit.node]
-            state = self.work.state(node)
+            state = states[visit.node]
             if state.terminal:
+                continue
+            node = nodes[visit.node]
+            if state.reason == UPSTREAM and self._waits_still(node, state):
                 continue
             try:
                 if visit.leaving:
@@ -219,6 +234,15 @@ class _Pass:
                 self.work.look_up(unknown.question)
             except InvalidInputsError as wrong:
                 self.work.fail(node, wrong.failure)
+
+    def _waits_still(self, node: Node, state: NodeState) -> bool:
+        """Whether all that there is to say of a node has been said: it waits for the one node before it. In a long
+        chain that is nearly every node.
+        """
+        if len(node.upstreams) != 1 or state.phase is not NodePhase.PENDING or node.handler:
+            return False
+        facts = self.work.facts
+        return facts.calm and not facts.nodes[node.upstreams[0]].terminal and not node.scope
 
     def _advance(self, node: Node) -> None:
         work = self.work
@@ -308,6 +332,11 @@ class _Pass:
         return replace(state, phase=ExecutionPhase.SUCCEEDED, finished_at=self.observed.now, outputs=kept)
 
 
+def _nodes_of(children: Mapping[Place, ChildView]) -> Iterable[str]:
+    """The nodes that have children."""
+    return children.nodes if isinstance(children, Children) else {place.node for place in children}
+
+
 def _failed(state: NodeState, failure: Failure, now: float) -> NodeState:
     return replace(
         state,
@@ -323,13 +352,16 @@ def _failed(state: NodeState, failure: Failure, now: float) -> NodeState:
 
 def leftovers(
     observed: Observed, nodes: Mapping[str, NodeState], stopping: Callable[[Node], bool]
-) -> Iterable[DeletePod | TellExecution]:
+) -> Iterable[DeletePod | TellExecution | Recall]:
     """Children that have to go: of nodes that are over, of earlier attempts, and of all that is stopping. Executions
     are told, and end by themselves; they are suspended, and go on, with their parent.
     """
     for view in unfinished(observed.pods):
         if _is_left_over(observed, nodes, stopping, view):
             yield DeletePod(view.node, view.name)
+    for view in unfinished(observed.calls):
+        if _is_left_over(observed, nodes, stopping, view):
+            yield Recall(*view.place)
     for view in unfinished(observed.executions):
         if view.cancelled:
             continue
@@ -394,7 +426,7 @@ def _child_stuck(observed: Observed, name: str, node: NodeState) -> bool:
     if node.phase is not NodePhase.QUEUED:
         return False
     place = (name, node.attempt, ALONE)
-    view = observed.pods.get(place) or observed.executions.get(place)  # type: ignore[call-overload]
+    view = observed.pods.get(place) or observed.executions.get(place) or observed.calls.get(place)  # type: ignore[call-overload]
     return view is not None and isinstance(view.evidence, Waiting) and view.evidence.stuck
 
 

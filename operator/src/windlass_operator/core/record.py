@@ -18,6 +18,7 @@ from windlass_operator.core.actions import (
     CreateExecution,
     CreatePod,
     CreateSignal,
+    Dispatch,
     Done,
     Held,
     LookUp,
@@ -26,6 +27,7 @@ from windlass_operator.core.actions import (
     Reserve,
     Reserved,
     SaveValue,
+    Start,
     StoreEntry,
     Unavailable,
     Version,
@@ -104,7 +106,7 @@ class _Recording:
 
     def _one(self, action: Action, outcome: Outcome) -> None:
         match action:
-            case CreatePod() | CreateExecution():
+            case CreatePod() | CreateExecution() | Dispatch():
                 self._child(action, outcome)
             case SaveValue():
                 self._value(action, outcome)
@@ -139,7 +141,7 @@ class _Recording:
             return
         self.again = True
 
-    def _child(self, action: CreatePod | CreateExecution, outcome: Outcome) -> None:
+    def _child(self, action: Start, outcome: Outcome) -> None:
         if isinstance(outcome, Done):
             return
         node = self.nodes[action.node]
@@ -159,7 +161,7 @@ class _Recording:
         else:
             self.nodes[action.node] = replace(_waits(node, node.reason, node.message), unsure=True)
 
-    def _was_unsure(self, action: CreatePod | CreateExecution) -> bool:
+    def _was_unsure(self, action: Start) -> bool:
         """Whether it was made before and nobody answered: that it is not taken now doesn't say that it isn't there."""
         before = self.plan.previous.nodes.get(action.node, NodeState())
         if action.element == ALONE or before.elements is None:
@@ -243,7 +245,7 @@ class _Recording:
         self.wake_at = when if self.wake_at is None else min(self.wake_at, when)
 
 
-def _continues(action: CreatePod | CreateExecution) -> bool:
+def _continues(action: Start) -> bool:
     """Whether it goes on with an attempt that had a pod, and so is made sooner or later."""
     return isinstance(action, CreateExecution) and action.revision is not None
 

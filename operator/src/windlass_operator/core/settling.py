@@ -18,6 +18,7 @@ from windlass_operator.core.clock import parse as parse_time
 from windlass_operator.core.closure import Node, NodeKind
 from windlass_operator.core.observed import ALONE, CacheNote, ChildView, NodeState, Observed, Place
 from windlass_operator.core.states import ACTIVE, NodePhase
+from windlass_operator.kinds.calls import WORKER_LOST
 from windlass_operator.kinds.evidence import Failed, Failure, FailureKind, Running, Succeeded, Waiting
 from windlass_operator.kinds.stuck import Patience, Row, about_the_image, meaning
 from windlass_operator.manifests.memory import can_grow
@@ -35,7 +36,9 @@ LOST = Failure(
     FailureKind.SYSTEM, "PodLost", "the pod disappeared before it delivered a result (deleted, or its node was lost)"
 )
 CHILD_LOST = Failure(FailureKind.SYSTEM, "ExecutionLost", "the child execution was deleted before it ended")
-TIMED_OUT, PENDING_TOO_LONG = "TimeoutExpired", "PendingTimeout"
+TIMED_OUT, PENDING_TOO_LONG, QUEUED_TOO_LONG = "TimeoutExpired", "PendingTimeout", "QueueTimeout"
+CALL_GRACE = 10.0
+"""Seconds beyond its timeout that a call has to end: its worker sees to that. Then it is taken for failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,20 @@ def settle(target: Target, state: NodeState, observed: Observed, *, stopping: bo
     return state
 
 
+def waits_still(target: Target, state: NodeState, observed: Observed) -> bool:
+    """Whether a call waits for a worker as it did, without a limit: of a wide map, nearly all do."""
+    if target.node.actor is None or state.phase is not NodePhase.QUEUED or target.spec.get("queueTimeout"):
+        return False
+    view = observed.calls.get(target.place(state.attempt))
+    return (
+        view is not None
+        and isinstance(view.evidence, Waiting)
+        and not (view.evidence.stuck or view.gone)
+        and (view.evidence.reason, view.evidence.message) == (state.reason, state.message)
+        and state.stuck_since is None
+    )
+
+
 def look_again(target: Target, state: NodeState, observed: Observed) -> float | None:
     """When an attempt that is under way runs out of time, if nothing happens before."""
     if state.phase not in ACTIVE:
@@ -82,7 +99,10 @@ def child_of(target: Target, attempt: int, observed: Observed) -> ChildView | No
     place = target.place(attempt)
     if target.node.kind is NodeKind.PLAN:
         return observed.executions.get(place)
-    pod = observed.pods.get(place)
+    if target.node.actor is not None:
+        pod = observed.calls.get(place) or observed.executions.get(place)
+    else:
+        pod = observed.pods.get(place)
     if pod is not None and gave_workflow(pod):
         return observed.executions.get(place, pod)
     return pod
@@ -95,7 +115,9 @@ def gave_workflow(view: ChildView | None) -> bool:
 
 def _step(target: Target, state: NodeState, observed: Observed, *, stopping: bool) -> NodeState:  # noqa: PLR0911  one per kind of evidence
     view = child_of(target, state.attempt, observed)
-    lost = CHILD_LOST if target.node.kind is NodeKind.PLAN else LOST
+    lost = _lost(target)
+    if view is None and target.node.actor is not None and state.phase in ACTIVE:
+        return _without_call(target, state, observed, stopping)
     if view is None:
         return _fail(target, state, lost, observed, stopping) if state.phase in ACTIVE else state
     if gave_workflow(view):
@@ -123,6 +145,23 @@ def _with_deck(state: NodeState, deck: str) -> NodeState:
     return replace(state, deck=deck) if deck else state
 
 
+def _lost(target: Target) -> Failure:
+    """What it means that a child is not there any more."""
+    if target.node.kind is NodeKind.PLAN:
+        return CHILD_LOST
+    return LOST if target.node.actor is None else WORKER_LOST
+
+
+def _without_call(target: Target, state: NodeState, observed: Observed, stopping: bool) -> NodeState:
+    """An attempt of which no worker that has been heard knows. One that had not begun is handed out anew."""
+    assert target.node.actor is not None
+    if target.node.actor.environment in observed.unsure:
+        return state
+    if state.phase is NodePhase.QUEUED and not stopping:
+        return replace(state, phase=NodePhase.PENDING, reason="", message="")
+    return _fail(target, state, WORKER_LOST, observed, stopping)
+
+
 def _running(state: NodeState, observed: Observed, reason: str = "", message: str = "") -> NodeState:
     return replace(
         state,
@@ -144,11 +183,11 @@ def _run_deadline(target: Target, view: ChildView) -> float | None:
     limit = _seconds(target, "timeout")
     if limit is None or not isinstance(view.evidence, Running) or not view.evidence.since:
         return None
-    return parse_time(view.evidence.since) + limit
+    return parse_time(view.evidence.since) + limit + (CALL_GRACE if target.node.actor is not None else 0.0)
 
 
 def _pending_deadline(target: Target, view: ChildView) -> float | None:
-    limit = _seconds(target, "pendingTimeout")
+    limit = _seconds(target, "pendingTimeout" if target.node.actor is None else "queueTimeout")
     return None if limit is None or not view.created or not isinstance(view.evidence, Waiting) else view.created + limit
 
 
@@ -169,6 +208,9 @@ def _waiting(
     deadline = _pending_deadline(target, view)
     if deadline is not None and observed.now >= deadline:
         why = f": {evidence.reason}: {evidence.message}" if evidence.reason else ""
+        if target.node.actor is not None:
+            text = f"no worker took the call within its queueTimeout of {target.spec['queueTimeout']}{why}"
+            return _fail(target, state, Failure(FailureKind.USER, QUEUED_TOO_LONG, text), observed, stopping)
         text = f"the pod did not start within its pendingTimeout of {target.spec['pendingTimeout']}{why}"
         return _fail(target, state, Failure(FailureKind.SYSTEM, PENDING_TOO_LONG, text), observed, stopping)
     since = None

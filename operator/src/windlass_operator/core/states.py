@@ -29,6 +29,8 @@ class NodePhase(str, Enum):
     SKIPPED = "Skipped"
     CANCELLED = "Cancelled"
 
+    __hash__ = str.__hash__  # an enum's own is slow, and is asked for each node of each pass
+
 
 class ExecutionPhase(str, Enum):
     """The printed summary of an Execution's conditions."""

@@ -7,7 +7,8 @@ Patch from the status that was last written to the one wanted: a transition of o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from windlass_api import conditions, names
@@ -45,15 +46,21 @@ def render(
     stuck: tuple[str, str, str] | None,
     generation: int,
     now: float,
+    shown_before: Mapping[str, NodeState] = MappingProxyType({}),
 ) -> Status:
     """The status of an admitted Execution. Parts that didn't change are the previous objects, so that diffs are
-    cheap.
+    cheap. ``shown_before`` are the nodes that ``previous`` was made of, where that is known.
     """
     old_nodes = previous.get("nodes") or {}
     shown = {
         name: node for name, node in state.nodes.items() if name in old_nodes or _is_shown(closure, state.nodes, name)
     }
-    nodes = {name: _node(old_nodes.get(name), node, closure, name) for name, node in shown.items()}
+    nodes = {
+        name: old_nodes[name]
+        if name in old_nodes and shown_before.get(name) is node
+        else _node(old_nodes.get(name), node, closure, name)
+        for name, node in shown.items()
+    }
     status: Status = {
         "observedGeneration": generation,
         "phase": state.phase.value,
@@ -163,14 +170,43 @@ def unchanged(uid: str, version: str) -> list[Operation]:
     ]
 
 
-def is_urgent(operations: list[Operation]) -> bool:
-    """Whether a patch says more than that nodes are under way. What isn't urgent may wait a moment, and is often
-    outdated by then.
+def is_urgent(operations: list[Operation], calls: Container[str] = frozenset()) -> bool:
+    """Whether a patch says more than that nodes are under way, or that some of those succeeded whose attempts are
+    ``calls`` of actors: workers hold the results until they are written. What isn't urgent may wait a moment, and is
+    often outdated by then.
     """
-    return any(
-        not operation["path"].startswith("/status/nodes/") or _urgent_node(operation["value"])
-        for operation in operations
-    )
+    return any(_urgent(operation, calls) for operation in operations)
+
+
+def may_wait(
+    written: Mapping[str, Any],
+    state: ExecutionState,
+    generation: int,
+    moved: Iterable[tuple[str, NodePhase]],
+    calls: Container[str],
+) -> bool:
+    """Whether a pass that moved these nodes has nothing to write at once: see ``is_urgent``. It is asked before a
+    status is made.
+    """
+    same = (written.get("phase"), written.get("observedGeneration")) == (state.phase.value, generation)
+    return same and state.phase not in FINISHED and all(name in calls and phase in UNHURRIED for name, phase in moved)
+
+
+UNHURRIED = frozenset({NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.SUCCEEDED})
+
+
+def _urgent(operation: Operation, calls: Container[str]) -> bool:
+    path: str = operation["path"]
+    if path == "/status/progress" and calls:  # it changes with some node
+        return False
+    if not path.startswith(NODES):
+        return True
+    if path.removeprefix(NODES) in calls:
+        return operation["value"]["phase"] not in UNHURRIED
+    return _urgent_node(operation["value"])
+
+
+NODES = "/status/nodes/"
 
 
 def _urgent_node(node: Status) -> bool:

@@ -33,14 +33,12 @@ class Row(NamedTuple):
 
 
 ROWS: tuple[Row, ...] = (
-    Row("kind", "ActorEnvironment", "leave it out; tasks run in pods of their own"),
     Row("kind", "Backfill", "start an Execution for each time of the range"),
     Row("kind", "App", "use a Deployment and a Service"),
     Row("plan", "schedule", "start its runs by hand"),
     Row("plan", "trigger", "start its runs by hand"),
     Row("plan", "notifications", "watch its Executions", ([],)),
     Row("plan", "concurrency", "start its runs one after the other"),
-    Row("task", "actor", "leave it out; the task then runs in a pod of its own"),
     Row("parameter", "artifact", "pass the value as an input"),
 )
 

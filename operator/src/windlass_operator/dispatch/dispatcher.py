@@ -125,6 +125,10 @@ class Dispatcher:
         self.board.recall(call_id, reason)
         self._do()
 
+    def has(self, namespace: str, execution: str) -> bool:
+        """Whether an Execution of this name has calls."""
+        return self.board.has(namespace, execution)
+
     def ended(self, namespace: str, execution: str, uid: str) -> list[Call]:
         """The calls of an Execution whose end is known, and not acknowledged."""
         return self.board.ended(namespace, execution, uid)

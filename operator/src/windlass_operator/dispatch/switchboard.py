@@ -200,7 +200,8 @@ class Switchboard:
         self._why: dict[PoolKey, Waiting] = {}
         self._families: dict[tuple[str, str], dict[str, Family]] = {}
         """By Execution, then by its uid."""
-        self._pods: dict[tuple[str, str], dict[str, PodView]] | None = None
+        self._pods: dict[tuple[str, str], dict[str, PodView]] = {}
+        self._pods_known = False
         self._curious: dict[PoolKey, set[tuple[str, str]]] = {}
         """Executions that wait until it is known what workers have."""
         self._queued, self._queued_bytes = 0, 0
@@ -222,7 +223,7 @@ class Switchboard:
         reconciles it is told when that is over. ``since`` is when it became this replica's.
         """
         since = max(since, self._began)
-        found = self._pods is None
+        found = not self._pods_known
         for uid, pod in self._pods_of(pool).items():
             if pod.started_at is None or pod.started_at > since + SKEW:
                 continue
@@ -277,6 +278,10 @@ class Switchboard:
     def held(self) -> int:
         """How many calls have ended of which nobody has written so."""
         return sum(call.phase is Phase.DONE for call in self.calls.values())
+
+    def has(self, namespace: str, execution: str) -> bool:
+        """Whether an Execution of this name has calls."""
+        return (namespace, execution) in self._families
 
     def ended(self, namespace: str, execution: str, uid: str) -> list[Call]:
         """The calls of an Execution whose end is known, and not acknowledged."""
@@ -341,12 +346,9 @@ class Switchboard:
 
     def pods(self, namespace: str, environment: str, pods: Mapping[str, PodView], now: float) -> None:
         """The workers' pods of an environment that have not ended, by uid."""
-        if self._pods is None:
-            self._pods = {}
-        known = self._pods
-        known[namespace, environment] = dict(pods)
+        self._pods[namespace, environment] = dict(pods)
         if not pods:
-            del known[namespace, environment]
+            del self._pods[namespace, environment]
         for pool, members in list(self._members.items()):
             if (pool.namespace, pool.environment) == (namespace, environment):
                 for worker in list(members.values()):
@@ -356,8 +358,7 @@ class Switchboard:
 
     def all_pods_known(self) -> None:
         """Environments of which nobody has told have no pods."""
-        if self._pods is None:
-            self._pods = {}
+        self._pods_known = True
         for pool in list(self._curious):
             self._satisfy(pool.namespace, pool.environment)
 
@@ -430,7 +431,7 @@ class Switchboard:
             return
         worker.link = None
         self._pool_news(worker.pool)
-        if self._pods is not None and worker.uid not in self._pods_of(worker.pool):
+        if self._pods_known and worker.uid not in self._pods_of(worker.pool):
             self._lose(worker, now)
 
     def silent(self, now: float, beat: float) -> None:
@@ -684,7 +685,7 @@ class Switchboard:
         self._pool_news(worker.pool)
 
     def _pods_of(self, pool: PoolKey) -> dict[str, PodView]:
-        pods = (self._pods or {}).get((pool.namespace, pool.environment), {})
+        pods = self._pods.get((pool.namespace, pool.environment), {})
         return {uid: pod for uid, pod in pods.items() if pod.revision == pool.revision}
 
     def _satisfy(self, namespace: str, environment: str) -> None:

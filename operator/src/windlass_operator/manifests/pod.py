@@ -92,6 +92,18 @@ def message_room(pod: Manifest, ask: PodAsk) -> int:
 
 def task_document(ask: PodAsk, limit: int) -> str:
     """The JSON in ``WINDLASS_TASK``. ``$`` is written as an escape: Kubernetes would expand ``$(NAME)`` in it."""
+    return json.dumps(_document(ask, limit), separators=(",", ":")).replace("$", "\\u0024")
+
+
+def call_document(ask: PodAsk) -> str:
+    """The same for a warm worker: code of a ConfigMap comes apart, and what it gives may be larger."""
+    document = _document(ask, ask.look.settings.call_outputs_limit)
+    if ask.look.code:
+        document["bundle"] = None
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _document(ask: PodAsk, limit: int) -> Manifest:
     spec = ask.look.spec
     document = {
         "execution": ask.execution,
@@ -112,7 +124,7 @@ def task_document(ask: PodAsk, limit: int) -> str:
         document["cached"] = ask.cached
     if ask.element is not None:
         document["element"] = ask.element
-    return json.dumps(document, separators=(",", ":")).replace("$", "\\u0024")
+    return document
 
 
 def large_values(pod: Manifest, container: Manifest, ask: PodAsk) -> None:

@@ -17,11 +17,13 @@ from windlass_operator.core.actions import (
     CreateValue,
     DeleteExecution,
     DeletePod,
+    Dispatch,
     Done,
     Held,
     LookUp,
     MarkSignal,
     Outcome,
+    Recall,
     Release,
     Reserve,
     SaveValue,
@@ -32,6 +34,8 @@ from windlass_operator.core.actions import (
     WriteSegment,
 )
 from windlass_operator.core.plan_execution import Plan
+from windlass_operator.dispatch.calls import CallKey, Order, PoolKey
+from windlass_operator.dispatch.dispatcher import Dispatcher
 from windlass_operator.manifests.objects import Manifest
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.answers import outcome_of
@@ -51,13 +55,22 @@ LAST: tuple[tuple[type, ...], ...] = ((Release,), (DeleteExecution,))
 class Applier:
     """Applies plans for one operator."""
 
-    def __init__(self, cluster: Cluster, store: Store, lookups: Lookups, news: Callable[[Key | None], None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        lookups: Lookups,
+        calls: Dispatcher,
+        news: Callable[[Key | None], None],
+    ) -> None:
         """``news`` is told of whom something is known now that no watch will tell."""
-        self._cluster, self._store, self._lookups, self._news = cluster, store, lookups, news
+        self._cluster, self._store, self._lookups, self._calls, self._news = cluster, store, lookups, calls, news
 
     async def apply(self, namespace: str, execution: str, uid: str, plan: Plan) -> dict[Action, Outcome]:
         """Do what the plan asks for: ``before`` first and completely, then the rest."""
         outcomes: dict[Action, Outcome] = {}
+        if len(plan.actions) == 1 and isinstance(plan.actions[0], Dispatch):  # a hop of a chain
+            return {plan.actions[0]: self._dispatch(namespace, execution, uid, plan.actions[0])}
         actions = list(plan.actions)
         if plan.before:
             made = await self._all([(value, self._create_value(namespace, uid, value)) for value in plan.before])
@@ -108,6 +121,11 @@ class Applier:
                 return await self._create_pod(namespace, uid, action)
             case CreateExecution():
                 return await self._create_execution(namespace, uid, action)
+            case Dispatch():
+                return self._dispatch(namespace, execution, uid, action)
+            case Recall(node, attempt, element):
+                self._calls.recall(CallKey(namespace, execution, uid, node, attempt, element).text(), "not wanted")
+                return Done()
             case DeletePod():
                 return await self._delete_pod(namespace, execution, action)
             case TellExecution():
@@ -154,6 +172,20 @@ class Applier:
             action.manifest,
             self._store.remember_child,
         )
+
+    def _dispatch(self, namespace: str, execution: str, uid: str, action: Dispatch) -> Outcome:
+        order = Order(
+            key=CallKey(namespace, execution, uid, *action.place),
+            pool=PoolKey(namespace, action.environment, action.revision),
+            name=action.name,
+            document=action.document.encode(),
+            spec=action.spec,
+            task=action.task,
+            code=action.code,
+            timeout=action.timeout,
+        )
+        problem = self._calls.dispatch(order)
+        return Held("ActorBusy", problem) if problem else Done()
 
     async def _create_signal(self, namespace: str, uid: str, action: CreateSignal) -> Outcome:
         return await self._create(

@@ -25,22 +25,26 @@ from windlass_operator.core.actions import (
     Done,
     Held,
     Outcome,
+    Recall,
     Rejected,
     TellExecution,
     Unavailable,
 )
 from windlass_operator.core.admission import UNTOLD, Admitted, NotYet, Refused, admit
 from windlass_operator.core.closure import Closure
+from windlass_operator.core.durable import is_durable
 from windlass_operator.core.history import limits_any, surplus
-from windlass_operator.core.observed import ExecutionState, Observed
+from windlass_operator.core.observed import ExecutionState, Observed, Place
 from windlass_operator.core.plan_execution import Plan, Transition, plan_execution, stuck, transitions, unfinished
 from windlass_operator.core.record import record
+from windlass_operator.core.sharding import shard_of
 from windlass_operator.core.sharing import Limits
 from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
-from windlass_operator.core.status import is_urgent, over_before_start, patch, render, unchanged, waiting
+from windlass_operator.core.status import is_urgent, may_wait, over_before_start, patch, render, unchanged, waiting
 from windlass_operator.dispatch.dispatcher import Dispatcher
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.apply import Applier
+from windlass_operator.reconcile.bundles import bundles
 from windlass_operator.reconcile.caching import CacheKeeper
 from windlass_operator.reconcile.capacity import Capacity
 from windlass_operator.reconcile.closures import ClosureKeeper
@@ -69,7 +73,7 @@ What is not done then is done in the next pass.
 POOL = "ActorEnvironment"
 """The kind of which each replica does its part: it starts the workers that its own calls need."""
 
-CALLS_OFF = (DeletePod, TellExecution)
+CALLS_OFF = (DeletePod, TellExecution, Recall)
 """Actions that stop what runs."""
 
 log = logging.getLogger("windlass.reconcile")
@@ -88,7 +92,6 @@ class Reconciler:
         self._closures = ClosureKeeper(cluster, self.store)
         self.cache = CacheKeeper(cluster)
         lookups = Lookups(cluster, self.store, self._closures, self.cache)
-        self._applier = Applier(cluster, self.store, lookups, self.news)
         self._definitions = Definitions(cluster, self.store)
         self.pools = Pools(
             cluster,
@@ -100,11 +103,13 @@ class Reconciler:
         )
         self.dispatcher = self.pools.dispatcher = Dispatcher(
             clock.now,
-            lambda namespace, name, delay: self.queue.wake_after(("Execution", namespace, name), delay),
+            self._call_news,
             shards.owns,
+            bundles(cluster),
             beat=settings.dispatcher_heartbeat,
         )
         self.dispatcher.pool_news = self.pools.news
+        self._applier = Applier(cluster, self.store, lookups, self.dispatcher, self.news)
         self._failures: dict[Key, int] = {}
         self._starts, self._owns = shards.starts, shards.owns
 
@@ -180,6 +185,15 @@ class Reconciler:
                 tracked.touched = clock.monotonic()
             self.queue.wake(key)
 
+    def _call_news(self, namespace: str, execution: str, delay: float) -> None:
+        """A call of an Execution has moved: act on it within so many seconds."""
+        key = ("Execution", namespace, execution)
+        if delay:
+            self.queue.wake_after(key, delay)
+            return
+        self.news(key)
+        self.queue.wake(key)  # one that isn't known may be gone, and then its calls have to end
+
     def live(self) -> int:
         """How many Executions of ours have not ended."""
         return sum(self._owns(*key) and not _is_over(tracked) for key, tracked in self.store.executions.items())
@@ -235,6 +249,10 @@ class Reconciler:
             if not answer.ok and answer.status not in (404, 409):
                 raise NotReachableError(answer.message)
 
+    def since(self, namespace: str, name: str) -> float:
+        """When an object became this replica's to look after."""
+        return self.store.acquired.get(shard_of(namespace, name, self._settings.shards), 0.0)
+
     def _check(self, namespace: str, name: str) -> None:
         """Before anything is written.
 
@@ -249,12 +267,26 @@ class Reconciler:
         tracked = self.store.executions.get((namespace, name))
         if tracked is None or tracked.deleting:
             self.queue.forget(("Execution", namespace, name))
+            await self._gone(namespace, name, tracked)
             return
+        self.dispatcher.close(namespace, name, but="" if _is_over(tracked) else tracked.uid)
         if _is_over(tracked) and not self._is_needed(namespace, name, tracked):
             return
         closure = await self._closure(namespace, name, tracked)
         if closure is not None:
             await self._advance(namespace, name, tracked, closure)
+
+    async def _gone(self, namespace: str, name: str, tracked: Tracked | None) -> None:
+        """Calls of an Execution that isn't there any more end. One that we don't know may be there all the same."""
+        if not self.dispatcher.has(namespace, name):
+            return
+        if tracked is None:
+            answer = await self._cluster.request("GET", paths.ours("Execution", namespace, name), accept=METADATA_ONLY)
+            if not answer.ok and answer.status != 404:
+                raise NotReachableError(answer.message)
+            if answer.ok:
+                return  # its watch will tell
+        self.dispatcher.close(namespace, name)
 
     def _is_needed(self, namespace: str, name: str, tracked: Tracked) -> bool:
         """Whether there is something to do for an Execution that is over: children that must go, or its own time."""
@@ -365,13 +397,14 @@ class Reconciler:
             self._telemetry.execution_over(namespace, name, phase.value, None)
 
     async def _advance(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> None:
-        was_over = _is_over(tracked)
+        was_over, was_pinned = _is_over(tracked), bool(tracked.written.get("closure"))
         touched, tracked.touched = tracked.touched, None
         tracked.forget_cache()
         observed = self._gather(namespace, name, tracked, closure)
         wake_at: float | None = None
         short = 0
         calls_off: list[Action] = []
+        moved: list[tuple[str, NodePhase]] = []
         try:
             for _ in range(ROUNDS):
                 plan = plan_execution(observed)
@@ -382,7 +415,8 @@ class Reconciler:
                 recorded = record(plan, outcomes, clock.now())
                 wake_at = recorded.wake_at
                 tracked.remember(recorded)
-                moves = transitions(observed.state.nodes, tracked.state.nodes)
+                moves = tuple(transitions(observed.state.nodes, tracked.state.nodes))
+                moved += [(move.node, move.after) for move in moves]
                 self._observe(namespace, name, tracked, moves, touched)
                 if not recorded.again:
                     break
@@ -395,10 +429,29 @@ class Reconciler:
         if tracked.state.phase in FINISHED:
             tracked.known.clear()
         now = clock.now()
+        if (
+            moved
+            and not calls_off
+            and may_wait(tracked.written, tracked.state, tracked.generation, moved, closure.calls)
+            and not self._due(tracked)
+        ):
+            self._later(namespace, name, wake_at, now)
+            return
         status = render(
-            tracked.written, tracked.state, closure, stuck(observed, tracked.state), tracked.generation, now
+            tracked.written,
+            tracked.state,
+            closure,
+            stuck(observed, tracked.state),
+            tracked.generation,
+            now,
+            tracked.shown,
         )
-        written = await self._write(namespace, name, tracked, status)
+        written = await self._write(namespace, name, tracked, status, closure.calls)
+        if written:
+            tracked.shown = tracked.state.nodes
+        if written and closure.calls:
+            self._acknowledge(namespace, name, tracked)
+            wake_at = wake_at if was_pinned else now
         if calls_off and (written or tracked.lazy_since is not None):
             wake_at = await self._call_off(namespace, name, tracked, calls_off, wake_at)
         if written and _is_over(tracked) and not was_over:
@@ -417,6 +470,30 @@ class Reconciler:
         again = record(plan, outcomes, clock.now()).wake_at
         return again if wake_at is None else min(wake_at, again or wake_at)
 
+    def _later(self, namespace: str, name: str, wake_at: float | None, now: float) -> None:
+        """What moved is written with what moves next."""
+        key = ("Execution", namespace, name)
+        self.queue.wake_after(key, LAZY_WRITE)
+        if wake_at is not None:
+            self.queue.wake_after(key, wake_at - now)
+
+    def _acknowledge(self, namespace: str, name: str, tracked: Tracked) -> None:
+        """What calls came to is written down: their workers need not hold it any longer."""
+        ended = self.dispatcher.ended(namespace, name, tracked.uid)
+        durable = [call.id for call in ended if is_durable(tracked.state, Place(*call.key[3:]))]
+        if durable:
+            self.dispatcher.acknowledge(durable)
+
+    def _unsure(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> frozenset[str]:
+        """Environments whose workers may have calls that nobody here knows of. All, until it is written what the
+        Execution is pinned to: unlike pods, calls don't say so.
+        """
+        if not closure.calls:
+            return frozenset()
+        if not tracked.written.get("closure"):
+            return frozenset(actor.environment for actor in closure.actors)
+        return self.dispatcher.unsure(namespace, name, closure.actors, self.since(namespace, name))
+
     def _gather(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> Observed:
         return Observed(
             name=name,
@@ -427,6 +504,8 @@ class Reconciler:
             closure=closure,
             pods=self.store.views(namespace, name, tracked.uid),
             executions=self.store.child_views(namespace, name, tracked.uid),
+            calls=self.dispatcher.views(namespace, name, tracked.uid) if closure.calls else {},
+            unsure=self._unsure(namespace, name, tracked, closure),
             signals=self.store.questions(namespace, name, tracked.uid),
             known=tracked.known,
             reservations=tracked.reservations,
@@ -444,12 +523,14 @@ class Reconciler:
             self._telemetry.handed_over(clock.monotonic() - touched)
         self._telemetry.node_transitions(namespace, name, tracked.uid, told)
 
-    async def _write(self, namespace: str, name: str, tracked: Tracked, status: dict[str, Any]) -> bool:
+    async def _write(
+        self, namespace: str, name: str, tracked: Tracked, status: dict[str, Any], calls: frozenset[str] = frozenset()
+    ) -> bool:
         """The pass's one status write. True when the API server has it; a write that may wait is put off and False."""
         operations = patch(tracked.written, status)
         if not operations:
             return True
-        if not is_urgent(operations) and not self._due(tracked):
+        if not is_urgent(operations, calls) and not self._due(tracked):
             self.queue.wake_after(("Execution", namespace, name), LAZY_WRITE)
             return False
         self._check(namespace, name)
@@ -460,13 +541,14 @@ class Reconciler:
         if answer.ok:
             tracked.version = answer.body["metadata"]["resourceVersion"]
             tracked.written, tracked.lazy_since = status, None
+            tracked.shown = {}
             return True
         if answer.status == 404:
             tracked.deleting = True
             return False
         if answer.status in (400, 413, 422):
             again = await self._resync(namespace, name, tracked, answer.message)
-            return again and await self._write(namespace, name, tracked, status)
+            return again and await self._write(namespace, name, tracked, status, calls)
         raise NotReachableError(answer.message)
 
     def _due(self, tracked: Tracked) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Set as AbstractSet
 from typing import Any, Protocol
 
 from windlass_api import names
+from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON_PATCH, Answer, Cluster
 from windlass_operator.core.clock import rfc3339
 from windlass_operator.core.sharding import (
@@ -90,6 +91,7 @@ class Handover:
 
     def acquired(self, shard: int) -> None:
         """Everything in it is looked at."""
+        self._store.acquired[shard] = clock.now()
         for key in self._keys(shard):
             self._queue.wake(key)
 

@@ -22,6 +22,7 @@ from windlass_operator.core.observed import (
     Children,
     ChildView,
     ExecutionState,
+    NodeState,
     Place,
     Question,
     Reservation,
@@ -68,6 +69,8 @@ class Tracked:
     reservations: dict[tuple[str, str], Reservation] = field(default_factory=dict)
     lazy_since: float | None = None
     """Since when a change that isn't urgent waits to be written."""
+    shown: Mapping[str, NodeState] = field(default_factory=dict)
+    """The nodes that ``written`` was made of, where we made it."""
     touched: float | None = None
     """When (monotonic) the newest end of a pod arrived that hasn't been acted on."""
 
@@ -79,7 +82,7 @@ class Tracked:
         self.version = version
         if status == self.written:
             return False
-        self.written = dict(status)
+        self.written, self.shown = dict(status), {}
         if status == self.sent:
             return False
         self.state = parse(status)
@@ -178,6 +181,8 @@ class Store:
     """By Execution and the name of the gate."""
     closures: dict[tuple[str, str], ClosureRecord] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
+    acquired: dict[int, float] = field(default_factory=dict)
+    """When each shard became this replica's, where there are several."""
 
     def remember_definition(self, kind: str, body: Raw) -> None:
         """A definition as it is now."""
