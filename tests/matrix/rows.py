@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.matrix.row import LOCAL, MEMORY, Act, Body, Differs, Row, Run
+from tests.matrix.row import CLUSTER, LOCAL, MEMORY, Act, Body, Differs, Row, Run
 
 ENDS_THE_PROCESS = "it would end the process that all local tasks share"
 NOT_TO_ACT_ON = "a local run is over before anybody could act on it"
@@ -713,6 +713,8 @@ REFUSED = "NotSupported"
 
 
 NO_IMAGES = "there are no images where tasks are processes"
+NO_IMAGE_OF_WORKERS = "the node has no image python:3.12-slim, which its workers want"
+NO_WORKERS = "no worker dials where pods are processes; tests/unit/operator/test_calls.py plays them"
 LATER = "a cluster can't do that yet"
 
 
@@ -785,7 +787,13 @@ EXAMPLES = (
     ),
     Row("examples/containers", "shout", "shell scripts", (Run({}),)),
     Row("examples/containers", "greet", "containers", (needs("container"),), local("it needs docker or podman here")),
-    Row("examples/actors", "classify", "actors", (needs("actor"),), local(LATER, Run({}))),
+    Row(
+        "examples/actors",
+        "classify",
+        "actors",
+        (Run({}),),
+        (Differs(MEMORY, NO_WORKERS), Differs(CLUSTER, NO_IMAGE_OF_WORKERS)),
+    ),
     Row("examples/artifacts", "build_then_use", "artifacts", (needs("artifact"),), local(LATER, Run({}))),
     Row(
         "examples/files",
