@@ -72,7 +72,7 @@ def begin(  # noqa: PLR0911  one per kind of child, and per obstacle
     if target.node.kind is NodeKind.PLAN:
         return _begin_execution(work, target, state, inputs)
     if target.node.actor is not None:
-        return _begin_call(work, target, state, inputs)
+        return _begin_call(work, target, state, inputs, found)
     apart = {name: value for name, value in inputs.items() if name not in beside.document}
     prepared = set_apart(target.node.id, apart, work.observed.settings, beside)
     if isinstance(prepared, Failure):
@@ -149,7 +149,9 @@ def _pod_ask(
 # ---- calls of actors ------------------------------------------------------------------------------------------------
 
 
-def _begin_call(work: Work, target: Target, state: NodeState, inputs: Mapping[str, Any]) -> Begun | Failure:
+def _begin_call(
+    work: Work, target: Target, state: NodeState, inputs: Mapping[str, Any], cached: Mapping[str, Any] | None
+) -> Begun | Failure:
     """Hand an attempt to the workers of its pool, unless one of them may have it already."""
     observed, actor = work.observed, target.node.actor
     assert actor is not None
@@ -161,7 +163,7 @@ def _begin_call(work: Work, target: Target, state: NodeState, inputs: Mapping[st
     given = all_inline(target.node.id, inputs, observed.settings)
     if isinstance(given, Failure):
         return given
-    ask = _pod_ask(work, target, state, given, inputs)
+    ask = _pod_ask(work, target, state, given, inputs, cached)
     limit = target.spec.get("timeout")
     work.actions.append(
         Dispatch(

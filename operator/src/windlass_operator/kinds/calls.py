@@ -7,10 +7,10 @@ before the record that it may have left while it was being ended.
 
 from __future__ import annotations
 
-from windlass_api import records, types
-from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind, Succeeded
-from windlass_operator.kinds.pods import by_exit, recorded
-from windlass_operator.kinds.python import WITHOUT_RECORD
+from windlass_api import records
+from windlass_operator.kinds.evidence import Evidence, Failed, Failure, FailureKind
+from windlass_operator.kinds.pods import by_exit
+from windlass_operator.kinds.python import WITHOUT_RECORD, of_record
 
 WORKER_LOST = Failure(
     FailureKind.SYSTEM, "WorkerLost", "the worker disappeared while it ran the call (deleted, killed, or its node lost)"
@@ -30,11 +30,6 @@ def evidence(record: bytes, exit_code: int, reason: str, log_tail: bytes, at: st
         return Failed(FROM_OUTSIDE[reason], at)
     found = records.decode(record.decode("utf-8", "replace")) if record else None
     if found is not None:
-        if "error" in found:
-            return Failed(recorded(found["error"]), at)
-        outputs, workflow = found.get("outputs") or {}, found.get("workflow")
-        if types.is_too_deep(outputs) or types.is_too_deep(workflow):
-            return Failed(Failure(FailureKind.USER, "OutputTooDeep", "the outputs are nested too deeply"), at)
-        return Succeeded(outputs, at, found.get("timings") or {}, workflow)
+        return of_record(found, at)
     ended = {"exitCode": exit_code, "reason": reason, "message": log_tail.decode("utf-8", "replace")}
     return Failed(by_exit(ended, WITHOUT_RECORD), at)

@@ -53,17 +53,21 @@ def _ended(status: Mapping[str, Any]) -> Evidence:
     terminated = ended_of(container_of(status))
     at = terminated.get("finishedAt") or ""
     record = records.decode(terminated.get("message"))
-    if record is not None:
-        deck = record["deck"][:DECK] if isinstance(record.get("deck"), str) else ""
-        if "error" in record:
-            return Failed(recorded(record["error"]), at, deck)
-        outputs, workflow = record.get("outputs") or {}, record.get("workflow")
-        if types.is_too_deep(outputs) or types.is_too_deep(workflow):
-            return Failed(Failure(FailureKind.USER, "OutputTooDeep", "the outputs are nested too deeply"), at)
-        if status.get("phase") == "Succeeded":
-            timings = record.get("timings") or {}
-            return Succeeded(outputs, at, timings, workflow, deck, record.get("reused") is True)
+    said = of_record(record, at) if record is not None else None
+    if isinstance(said, Failed) or (said is not None and status.get("phase") == "Succeeded"):
+        return said
     return Failed(failure_of(status, WITHOUT_RECORD), at)
+
+
+def of_record(record: Mapping[str, Any], at: str) -> Succeeded | Failed:
+    """What the record of an attempt says; ``at`` is when it ended."""
+    deck = record["deck"][:DECK] if isinstance(record.get("deck"), str) else ""
+    if "error" in record:
+        return Failed(recorded(record["error"]), at, deck)
+    outputs, workflow = record.get("outputs") or {}, record.get("workflow")
+    if types.is_too_deep(outputs) or types.is_too_deep(workflow):
+        return Failed(Failure(FailureKind.USER, "OutputTooDeep", "the outputs are nested too deeply"), at)
+    return Succeeded(outputs, at, record.get("timings") or {}, workflow, deck, record.get("reused") is True)
 
 
 WITHOUT_RECORD: tuple[Exit, ...] = (
