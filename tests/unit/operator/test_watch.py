@@ -139,3 +139,11 @@ def test_its_age_is_the_time_since_anything_came(heard: Heard, monkeypatch: pyte
     heard.cluster.watched.clear()
     heard.follow([line("BOOKMARK", 12)])
     assert heard.watch.age(130.0) == 10.0
+
+
+def test_a_watch_may_select_by_fields_alone(heard: Heard) -> None:
+    heard.watch = Watch(heard.cluster, PATH, "", heard._event, heard._list, "reason=FailedMount")
+    heard.follow()
+    (asked,) = heard.cluster.watched
+    assert asked["fieldSelector"] == "reason=FailedMount"
+    assert "labelSelector" not in asked
