@@ -9,6 +9,7 @@ TESTS ?= tests
 PYTEST_ARGS ?=
 SEEDS ?= 10000
 FROM ?= 0
+KILLS ?= 300
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -22,7 +23,7 @@ VENV := .venv/bin
 help: ## List the targets
 	@echo "make TARGET [VARIABLE=value …]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: CLUSTER=local|kind|current  NAME=cluster  INPUT=file  IMAGE_REGISTRY=prefix  TESTS=path  SEEDS=number  PYTHON=python3"
+	@echo "Variables: CLUSTER=local|kind|current  NAME=cluster  INPUT=file  IMAGE_REGISTRY=prefix  TESTS=path  SEEDS=number  KILLS=number  PYTHON=python3"
 
 # The one thing that nothing of ours can bring, since all of it is written in Python.
 python:
@@ -59,9 +60,9 @@ test: setup ## All tests, with real API servers and a real node (or of TESTS=pat
 	@$(VENV)/python -m dev.prepare
 	@$(VENV)/python -m pytest $(PYTEST_ARGS) $(TESTS)
 
-soak: setup ## What takes many minutes of a node: every row of the matrix there, and chaos under a mixed load
+soak: setup ## Chaos on a node for as long as it takes to kill the operator KILLS=300 times
 	@$(VENV)/python -m dev.prepare
-	@WINDLASS_SOAK=1 $(VENV)/python -m pytest -m cluster tests/e2e/test_matrix.py tests/e2e/test_chaos.py
+	@WINDLASS_CHAOS_KILLS=$(KILLS) $(VENV)/python -m pytest -s tests/e2e/test_chaos.py
 
 simulate: setup ## Play random histories of the operator, time and troubles included: SEEDS=100000 FROM=0
 	@$(VENV)/python -m tests.simulator --seeds $(SEEDS) --from $(FROM)

@@ -15,7 +15,6 @@ from localcluster.cluster import Cluster
 from tests.harness import Api
 
 ROOT = Path(__file__).parent.parent.parent
-soak = pytest.mark.skipif(not os.environ.get("WINDLASS_SOAK"), reason="takes many minutes of a node: `make soak`")
 SYSTEM = "windlass-system"
 
 

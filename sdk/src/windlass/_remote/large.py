@@ -10,11 +10,12 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from windlass._failure import TaskError
 from windlass._remote import objects
+from windlass._remote.by_name import ByName
 from windlass._remote.client import Cluster, NotThereError, remote_error
 from windlass_api.names import value_name
 from windlass_api.stored import any_in
@@ -27,11 +28,11 @@ Read = Callable[[str], Any]
 """The value of a hash."""
 
 
-class Values(Mapping[str, Any]):
+class Values(ByName):
     """Values by name, as a status has them; the large ones are read when they are asked for."""
 
     def __init__(self, values: Mapping[str, Any], read: Read) -> None:
-        self._values = dict(values)
+        self._values: dict[str, Any] = dict(values)
         self._read = read
 
     def __getitem__(self, name: str) -> Any:
@@ -47,15 +48,6 @@ class Values(Mapping[str, Any]):
         """A value as the status has it."""
         value = self._values[name]
         return value.value if isinstance(value, _Known) else value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._values
 
     def __repr__(self) -> str:
         return repr({name: value.value if isinstance(value, _Known) else value for name, value in self._values.items()})

@@ -9,11 +9,12 @@ from windlass import _store, _types
 from windlass._entity import Entity
 from windlass._exceptions import FlyteValueException
 from windlass._modules import caller
+from windlass._remote.by_name import ByName
 from windlass._remote.contract_types import annotation_of
 from windlass_api.findings import did_you_mean
 
 
-class Outputs(Mapping[str, Any]):
+class Outputs(ByName):
     """Values by name: `outputs["o0"]`, `outputs.o0`, or, as another type, `outputs.get("o0", as_type=Point)`.
 
     Args:
@@ -73,15 +74,6 @@ class Outputs(Mapping[str, Any]):
             return self.get(name)
         except KeyError as error:
             raise AttributeError(str(error.args[0])) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._values
 
     def __repr__(self) -> str:
         return f"Outputs({self._values!r})"
