@@ -9,7 +9,8 @@ import pytest
 from tests.matrix import local
 from tests.matrix.playing import EXAMPLES, MODULES
 from tests.matrix.row import LOCAL, Body, Row
-from tests.matrix.rows import ROWS
+from tests.matrix.rows import REFUSED, ROWS
+from windlass_operator.core import unsupported
 
 PATHS = {**MODULES, **EXAMPLES}
 HERE = [row for row in ROWS if row.runs_in(LOCAL)]
@@ -24,6 +25,12 @@ def test_a_row_comes_out_locally_as_it_must(row: Row, tmp_path: Path, monkeypatc
         wrong += [f"run {index}: {text}" for text in local.differences(run, code, outputs, said, before)]
         before.append(outputs)
     assert not wrong, "\n".join(wrong)
+
+
+def test_every_example_has_a_row_and_what_a_cluster_refuses_of_it_is_listed_where_the_operator_refuses_it() -> None:
+    assert {row.module for row in ROWS if row.module.startswith("examples/")} == set(EXAMPLES)
+    refused = {run.error["message"] for row in ROWS for run in row.runs if run.error.get("code") == REFUSED}
+    assert refused <= {row.field.lower() for row in unsupported.ROWS} | {row.where for row in unsupported.ROWS}
 
 
 def test_a_row_that_is_different_somewhere_says_why() -> None:

@@ -546,6 +546,19 @@ def test_an_execution_goes_when_its_time_is_up(world: World) -> None:
     assert world.cluster.get(OURS) is None
 
 
+def test_a_launch_plan_keeps_as_many_of_its_runs_as_it_says_and_the_newest(world: World) -> None:
+    world.know(("LaunchPlan", "daily", {"workflow": {"name": "wf"}, "successfulRunsHistoryLimit": 1}))
+    of_the_plan = {"spec": {"launchPlan": {"name": "daily"}}}
+    for number, phase in enumerate(("Succeeded", "Succeeded", "Failed", "Running")):
+        made = execution(f"r{number}")
+        status = {"phase": phase, "finishedAt": f"2027-01-0{number + 1}T00:00:00Z"} if phase != "Running" else {}
+        world.cluster.put(OURS.rpartition("/")[0], {**made, **of_the_plan, "status": status})
+        world.reconciler.execution_event("ADDED", world.get(paths.ours("Execution", "ns", f"r{number}")))
+        world.settle()
+    there = [world.cluster.get(paths.ours("Execution", "ns", f"r{number}")) is not None for number in range(4)]
+    assert there == [False, True, True, True]
+
+
 def test_no_event_tells_of_a_node_that_waits_for_its_turn(world: World) -> None:
     world.define({"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "c", "dependsOn": ["b"]})
     status = world.run()
