@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]  # the first row wa
 
 PATIENCE = 600.0
 AT_ONCE = 16
-"""Rows that are under way at a time: enough for the node to be never idle, few enough for timeouts to mean something."""
+"""Rows that are under way at a time: enough to keep a small node busy, few enough for timeouts to mean something."""
 PAUSE = 0.25
 """Seconds between two looks at all of them: looking costs the node what its pods need."""
 PATHS = {**MODULES, **EXAMPLES}

@@ -716,6 +716,8 @@ NO_IMAGES = "there are no images where tasks are processes"
 NO_IMAGE_OF_WORKERS = "the node has no image python:3.12-slim, which its workers want"
 NO_WORKERS = "no worker dials where pods are processes; tests/unit/operator/test_calls.py plays them"
 LATER = "a cluster can't do that yet"
+EAGER = "an eager body has no manifest, which rendering says (decided: docs/compatibility.md)"
+NO_GPUS = "no node here has such a part of a GPU: it would wait for ever (test_pods_of_tasks.py has the like)"
 
 
 def needs(what: str, **more: Any) -> Run:
@@ -786,7 +788,7 @@ EXAMPLES = (
         ),
     ),
     Row("examples/containers", "shout", "shell scripts", (Run({}),)),
-    Row("examples/containers", "greet", "containers", (needs("container"),), local("it needs docker or podman here")),
+    Row("examples/eager", "best", "eager", (ok({"start": 3}, 5),), (Differs(MEMORY, EAGER), Differs(CLUSTER, EAGER))),
     Row(
         "examples/actors",
         "classify",
@@ -809,13 +811,19 @@ EXAMPLES = (
         ),
         local(LATER, ok({"source": "examples/data/windlass.txt"}, 3)),
     ),
-    Row("examples/tables", "ages", "tables", (needs("deck"),), local(LATER, Run({}))),
+    Row(
+        "examples/tables",
+        "ages",
+        "tables, in an image that has no library for them",
+        (refused({}, "", "No module named 'pandas'", nodes={"n0": "Failed", "n1": "Cancelled", "n2": "Cancelled"}),),
+        local("pandas is here", Run({})),
+    ),
     Row(
         "examples/pods",
         "train",
         "secrets and pod templates",
-        (needs("podTemplate"),),
-        local(LATER, bad({}, "ValueError", "secret")),
+        (bad({}, "ValueError", "secret"),),
+        (Differs(MEMORY, NO_GPUS), Differs(CLUSTER, NO_GPUS)),
     ),
     Row(
         "examples/images",
