@@ -21,7 +21,7 @@ from windlass_api import names
 from windlass_operator.cli import run as operator_run
 from windlass_operator.handlers import KINDS
 from windlass_operator.reconcile import whereabouts
-from windlass_operator.settings import PodSettings, StoreSettings
+from windlass_operator.settings import LogLink, LogSettings, PodSettings, StoreSettings
 
 STORE = StoreSettings(
     prefix="s3://b/{namespace}",
@@ -264,8 +264,9 @@ class TestRendered:
              "--set", "store.prefix=s3://b/{namespace}", "--set", "store.endpoint=http://s3:9000",
              "--set", "store.pathStyle=true", "--set", "store.secret=keys", "--set", "store.region=eu",
              "--set", "store.volume.persistentVolumeClaim.claimName=x", "--set", "store.env.A=b",
-             "--set", "store.serviceAccountName=runner", "--set", "actors.address=actors.example:443",
-             "--set", "pods.defaultSecret=common",
+             "--set", "logs.capture=true", "--set", "logs.links[0].name=Loki",
+             "--set", "logs.links[0].template=https://x/{pod}", "--set", "store.serviceAccountName=runner",
+             "--set", "actors.address=actors.example:443", "--set", "pods.defaultSecret=common",
              "--set-json", 'pods.template={"metadata": {"labels": {"a": "$(POD_NAME)"}}}',
              "--set", "ttlAfterFinished=31536000", "--set-json", "leaseDuration=4.5"),
         ],
@@ -287,6 +288,8 @@ class TestRendered:
         template = {"metadata": {"labels": {"a": "$(POD_NAME)"}}}
         assert arguments.pods == (PodSettings(template=template, default_secret="common") if changed else PodSettings())
         assert "$(" not in "".join(deployment["spec"]["template"]["spec"]["containers"][0]["args"])
+        links = (LogLink("Loki", "https://x/{pod}"),)
+        assert operator_run.logs_of(arguments) == LogSettings(capture=changed, links=links if changed else ())
         assert arguments.ttl_after_finished == (31_536_000 if changed else 0)
         assert arguments.lease_duration == (4.5 if changed else 6)
         assert arguments.dispatcher_listen == "0.0.0.0:7433"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class RuntimeDelivery(str, Enum):
@@ -44,6 +44,25 @@ class StoreSettings:
     """Where pods have it."""
     service_account: str = ""
     """The ServiceAccount of pods whose run says none: the one that a cloud's role is bound to."""
+
+
+class LogLink(NamedTuple):
+    """A link to the logs of an attempt."""
+
+    name: str
+    template: str
+    """A URL with placeholders (``windlass_api.logs``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What becomes of logs, besides what the kubelet does with them."""
+
+    capture: bool = False
+    """Whether pods keep what is printed in the store."""
+    limit: int = 1024 * 1024
+    """How much of the log of an attempt (bytes): half of it its beginning, half its end."""
+    links: tuple[LogLink, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +188,7 @@ class Settings:
     """Seconds for which a cached result counts, unless its task says so itself. 0 is for ever."""
     store: StoreSettings = field(default_factory=StoreSettings)
     """Files, tables, decks and values that are too large for the API server."""
+    logs: LogSettings = field(default_factory=LogSettings)
     max_pods: int = 0
     """How many pods of all Executions may be unfinished at a time. 0 is without limit."""
     max_pods_per_namespace: int = 0

@@ -17,7 +17,7 @@ from windlass_operator.cli.pod_settings import pod_settings
 from windlass_operator.kinds import kind_of
 from windlass_operator.manifests.look import PodLook
 from windlass_operator.manifests.pod import PodAsk
-from windlass_operator.settings import RuntimeDelivery, Settings, StoreSettings
+from windlass_operator.settings import LogSettings, RuntimeDelivery, Settings, StoreSettings
 
 CASES = Path(__file__).parent / "pods"
 
@@ -36,6 +36,7 @@ def _ask(told: dict[str, Any]) -> PodAsk:
         settings["runtime_delivery"] = RuntimeDelivery(settings["runtime_delivery"])
     settings["pods"] = pod_settings(settings.pop("pods", {}))
     settings["store"] = StoreSettings(**settings.pop("store", {}))
+    settings["logs"] = LogSettings(**settings.pop("logs", {}))
     told["values"] = tuple(told.pop("values", ()))
     look = {field.name: told.pop(field.name) for field in fields(PodLook) if field.name in told}
     return PodAsk(look=PodLook(settings=replace(Settings(), **settings), **look), **told)

@@ -18,7 +18,7 @@ from windlass_api import names
 from windlass_operator.cli import main, run
 from windlass_operator.clients.cluster import Answer
 from windlass_operator.handlers import KINDS
-from windlass_operator.settings import RuntimeDelivery, Settings, StoreSettings
+from windlass_operator.settings import LogLink, LogSettings, RuntimeDelivery, Settings, StoreSettings
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,10 @@ from windlass_operator.settings import RuntimeDelivery, Settings, StoreSettings
         (["run", "--interruptible-node-selector", '{"a": 1}'], "is no JSON object of texts"),
         (["run", "--store-volume", "[]"], "'[]' is no JSON object"),
         (["run", "--store-mount", "data"], "'data' is no absolute path"),
+        (["run", "--log-limit", "10"], "'10' is no number of bytes, 1024 or more"),
+        (["run", "--log-link", "https://x"], "is no NAME=URL"),
+        (["run", "--log-link", "a=ftp://x"], "it is no URL that begins with https"),
+        (["run", "--log-link", "a=https://x/{pdo}"], "{pdo} is no placeholder; there are {namespace}, "),
         (["run", "--interruptible-tolerations", "{}"], "'{}' is no JSON list of objects"),
         (["run", "--identity", "Me!"], "'Me!' can't be a part of a Lease's name"),
         (["run", "--listen", "8080"], "'8080' isn't HOST:PORT"),
@@ -162,6 +166,7 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
     flags += ["--interruptible-node-selector", '{"pool": "spot"}']
     flags += ["--interruptible-tolerations", '[{"key": "spot", "operator": "Exists"}]']
     flags += ["--store-prefix", "file:///data/{namespace}", "--store-endpoint", "http://s3", "--store-region", "eu"]
+    flags += ["--capture-logs", "--log-limit", "2048", "--log-link", "Loki=https://x/?q=a=b&p={pod}"]
     flags += ["--store-path-style", "--store-secret", "keys", "--store-env", '{"A": "b"}', "--store-mount", "/data/"]
     flags += ["--store-volume", '{"nfs": {"server": "s"}}', "--store-service-account", "runner"]
     flags += ["--shards", "4", "--lease-duration", "3", "--lease-namespace", "sys", "--identity", "op-1"]
@@ -185,6 +190,7 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
             mount="/data",
             service_account="runner",
         ),
+        logs=LogSettings(capture=True, limit=2048, links=(LogLink("Loki", "https://x/?q=a=b&p={pod}"),)),
         interruptible_node_selector={"pool": "spot"},
         interruptible_tolerations=({"key": "spot", "operator": "Exists"},),
         shards=4,
@@ -197,6 +203,13 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
 def test_a_store_that_pods_could_not_write_to_is_refused_at_the_start() -> None:
     with pytest.raises(run.StartError, match="--store-prefix: 'file:///data' would be lost with each pod"):
         settings("--store-prefix", "file:///data", version=of_version("1", "35"))
+
+
+def test_logs_that_have_nowhere_to_go_and_links_that_no_status_takes_are_refused_at_the_start() -> None:
+    with pytest.raises(run.StartError, match="--capture-logs needs a store"):
+        settings("--capture-logs", version=of_version("1", "35"))
+    with pytest.raises(run.StartError, match="there are 9 links, and a status takes 8"):
+        settings(*["--log-link", "a=https://x"] * 9, version=of_version("1", "35"))
 
 
 def test_in_a_pod_it_shares_with_others_by_leases_unless_it_is_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,8 @@ def test_one_node_says_everything() -> None:
         "  Running, 2.0s",
         "  runs",
         "  attempt 2, failures so far: 1 user",
-        "  logs: kubectl logs -n team -l windlass.dev/execution=run-1,windlass.dev/node=n2.n9 --tail=-1",
+        "  logs: kubectl logs -n team -l windlass.dev/execution=run-1,windlass.dev/node=n2.n9 --tail=-1, or windlass"
+        " logs run-1 n2.n9",
     ]
 
 

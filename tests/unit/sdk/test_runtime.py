@@ -132,9 +132,13 @@ class Pod:
 
     def run_body(self, body: str, *, returns: str = "int", **order: Any) -> Ended:
         """Runs a task `job.f` without inputs, made of these lines."""
+        return self.ended(self.start_body(body, returns=returns, **order))
+
+    def start_body(self, body: str, *, returns: str = "int", **order: Any) -> subprocess.Popen[str]:
+        """The process of one, running."""
         lines = "".join(f"    {line}\n" for line in body.splitlines())
         self.code({"job.py": f"{JOB}\n@task\ndef f() -> {returns}:\n{lines}"})
-        return self.run("job:f", **order)
+        return self.start("job:f", **order)
 
 
 @pytest.fixture(scope="session")

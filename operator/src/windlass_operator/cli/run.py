@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 
 import kopf
 
-from windlass_api import names
+from windlass_api import logs, names
 from windlass_operator.cli.dispatching import serve_workers
 from windlass_operator.cli.pod_settings import pod_settings
 from windlass_operator.clients import clock
@@ -30,11 +30,19 @@ from windlass_operator.manifests.store import problem_of
 from windlass_operator.reconcile.eventing import EventPoster
 from windlass_operator.reconcile.loop import WORKERS, Reconciler
 from windlass_operator.reconcile.shards import EVERYTHING, ClusterLeases, Handover, ShardKeeper
-from windlass_operator.settings import PodSettings, RuntimeDelivery, Settings, StoreSettings
+from windlass_operator.settings import (
+    LogLink,
+    LogSettings,
+    PodSettings,
+    RuntimeDelivery,
+    Settings,
+    StoreSettings,
+)
 from windlass_operator.telemetry import Telemetry
 from windlass_operator.telemetry.logs import configure
 from windlass_operator.telemetry.server import serve
 
+LEAST_LOG = 1024
 DEAF = 300.0
 """Seconds without a word on a watch (bookmarks come about every minute) after which the operator calls itself
 unhealthy.
@@ -129,6 +137,7 @@ def register(commands: Any) -> None:
     _register_limits(parser, defaults)
     _register_pods(parser)
     _register_store(parser, defaults.store)
+    _register_logs(parser, defaults.logs)
     _register_actors(parser, defaults)
     _register_sharing(parser, defaults)
     parser.add_argument("--log-format", choices=["text", "json"], default="text", help="(default: %(default)s)")
@@ -317,6 +326,28 @@ def _register_actors(parser: argparse.ArgumentParser, defaults: Settings) -> Non
     )
 
 
+def _register_logs(parser: argparse.ArgumentParser, defaults: LogSettings) -> None:
+    """What becomes of logs."""
+    parser.add_argument(
+        "--capture-logs", action="store_true", help="have pods keep what they print in the store; it needs one"
+    )
+    parser.add_argument(
+        "--log-limit",
+        type=_log_limit,
+        default=defaults.limit,
+        metavar="BYTES",
+        help="of each attempt: half of it its beginning, half its end (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log-link",
+        type=_log_link,
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="a link to the logs of an attempt, with placeholders such as {namespace} and {pod}; may be given again",
+    )
+
+
 def _register_sharing(parser: argparse.ArgumentParser, defaults: Settings) -> None:
     """Several replicas."""
     parser.add_argument(
@@ -423,6 +454,20 @@ def _path(text: str) -> str:
     if not text.startswith("/") or text.rstrip("/") == "":
         raise argparse.ArgumentTypeError(f"{text!r} is no absolute path of a folder, such as /var/run/windlass/store")
     return text.rstrip("/")
+
+
+def _log_limit(text: str) -> int:
+    if not text.isdigit() or int(text) < LEAST_LOG:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes, {LEAST_LOG} or more")
+    return int(text)
+
+
+def _log_link(text: str) -> LogLink:
+    name, _, template = text.partition("=")
+    problem = logs.problem_of(template)
+    if not name or problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=URL: {problem or 'the name is missing'}")
+    return LogLink(name, template)
 
 
 def _tolerations(text: str) -> tuple[dict[str, Any], ...]:
@@ -645,6 +690,7 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         cache_ttl=arguments.cache_ttl,
         outputs_grace=arguments.outputs_grace,
         store=store_of(arguments),
+        logs=logs_of(arguments),
         max_pods=arguments.max_pods,
         max_pods_per_namespace=arguments.max_pods_per_namespace,
         namespace_weights=dict(arguments.namespace_weight),
@@ -683,6 +729,19 @@ def store_of(arguments: argparse.Namespace) -> StoreSettings:
     if problem:
         raise StartError(f"--store-prefix: {problem}")
     return found
+
+
+def logs_of(arguments: argparse.Namespace) -> LogSettings:
+    """What becomes of logs.
+
+    Raises:
+        StartError: there is no store for them, or there are too many links.
+    """
+    if arguments.capture_logs and not arguments.store_prefix:
+        raise StartError("--capture-logs needs a store to keep logs in: --store-prefix (the chart's store.prefix)")
+    if len(arguments.log_link) > logs.MAX_LINKS:
+        raise StartError(f"--log-link: there are {len(arguments.log_link)} links, and a status takes {logs.MAX_LINKS}")
+    return LogSettings(capture=arguments.capture_logs, limit=arguments.log_limit, links=tuple(arguments.log_link))
 
 
 async def _check_readable(cluster: KubernetesCluster, namespace: str, plural: str) -> None:

@@ -47,6 +47,7 @@ def render(
     generation: int,
     now: float,
     shown_before: Mapping[str, NodeState] = MappingProxyType({}),
+    logs: Mapping[str, Any] | None = None,
 ) -> Status:
     """The status of an admitted Execution. Parts that didn't change are the previous objects, so that diffs are
     cheap. ``shown_before`` are the nodes that ``previous`` was made of, where that is known.
@@ -79,6 +80,8 @@ def render(
         status["outputs"] = _outputs(state.outputs)
     if state.error is not None:
         status["error"] = _error(state.error)
+    if found := previous.get("logs") or logs:
+        status["logs"] = found
     return status
 
 

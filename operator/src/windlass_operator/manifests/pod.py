@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from windlass_api import names
+from windlass_operator.manifests.logs import in_order
 from windlass_operator.manifests.look import PodLook, bundle_of, dressed, identify, mount
 from windlass_operator.manifests.objects import (
     Manifest,
@@ -92,7 +93,11 @@ def message_room(pod: Manifest, ask: PodAsk) -> int:
 
 def task_document(ask: PodAsk, limit: int) -> str:
     """The JSON in ``WINDLASS_TASK``. ``$`` is written as an escape: Kubernetes would expand ``$(NAME)`` in it."""
-    return json.dumps(_document(ask, limit), separators=(",", ":")).replace("$", "\\u0024")
+    document = _document(ask, limit)
+    log = in_order(ask.look.settings, _run(ask), ask.node, ask.attempt, ask.element)
+    if log is not None:
+        document["log"] = log
+    return json.dumps(document, separators=(",", ":")).replace("$", "\\u0024")
 
 
 def call_document(ask: PodAsk) -> str:
@@ -143,8 +148,11 @@ def store(pod: Manifest, container: Manifest, ask: PodAsk) -> None:
 
 def data_folder(ask: PodAsk) -> str:
     """Where the data of the run goes; nothing where there is no store."""
-    look = ask.look
-    return run_folder(look.settings.store, Run(look.namespace, ask.execution, ask.uid, ask.raw_output_prefix))
+    return run_folder(ask.look.settings.store, _run(ask))
+
+
+def _run(ask: PodAsk) -> Run:
+    return Run(ask.look.namespace, ask.execution, ask.uid, ask.raw_output_prefix)
 
 
 STEPS = (identity, order, large_values, store)

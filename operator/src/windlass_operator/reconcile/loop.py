@@ -42,6 +42,8 @@ from windlass_operator.core.sharing import Limits
 from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
 from windlass_operator.core.status import is_urgent, may_wait, over_before_start, patch, render, unchanged, waiting
 from windlass_operator.dispatch.dispatcher import Dispatcher
+from windlass_operator.manifests.logs import in_status
+from windlass_operator.manifests.store import Run
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.apply import Applier
 from windlass_operator.reconcile.bundles import bundles
@@ -445,6 +447,9 @@ class Reconciler:
             tracked.generation,
             now,
             tracked.shown,
+            in_status(
+                self._settings, Run(namespace, name, tracked.uid, str(observed.setting("rawOutputPrefix") or ""))
+            ),
         )
         written = await self._write(namespace, name, tracked, status, closure.calls)
         if written:

@@ -147,6 +147,20 @@ class Cluster:
         finally:
             response.close()
 
+    def text(self, path: str, query: Mapping[str, str], *, what: str, seconds: float) -> Iterator[bytes]:
+        """What an address gives, as it comes; silence counts as its end."""
+        import urllib3  # noqa: PLC0415  comes with the Kubernetes client
+
+        response = self._send("GET", path, None, query, "application/json", seconds)
+        if response.status >= 300:
+            raise self._refusal(response.status, self._read(response), what)
+        try:
+            yield from response.stream(65536, decode_content=True)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise remote_error(f"{what}: the connection broke: {_reason(error)}") from error
+        finally:
+            response.close()
+
     def _send(
         self,
         method: str,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from windlass._remote import tree
+from windlass._remote import logs, tree
 from windlass._remote.client import NotThereError, Object
 from windlass_api.findings import did_you_mean
 from windlass_api.names import LABEL_EXECUTION, LABEL_NODE, label_value
@@ -82,8 +82,14 @@ def _everything(execution: Object, node_id: str, node: Node, now: float) -> list
         facts.append(f"attempt {node['attempt'] + 1}{f', failures so far: {failures}' if failures else ''}")
     if node.get("task") and node.get("attempt") is not None:
         selector = f"{LABEL_EXECUTION}={name},{LABEL_NODE}={label_value(node_id)}"
-        facts.append(f"logs: kubectl logs -n {namespace} -l {selector} --tail=-1")
+        facts.append(f"logs: kubectl logs -n {namespace} -l {selector} --tail=-1, or windlass logs {name} {node_id}")
+        facts += [f"{of}: {url}" for of, url in _links(execution, node_id, node)]
     return _said(_title(node_id, node), facts)
+
+
+def _links(execution: Object, node_id: str, node: Node) -> list[tuple[str, str]]:
+    """Those to the log of the last attempt; of a map, which has many, none."""
+    return [] if "elements" in node else logs.links(logs.Attempt(execution, node_id, node["attempt"]))
 
 
 def _state(name: str, node: Node, now: float) -> Iterator[str]:

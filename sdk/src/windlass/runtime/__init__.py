@@ -6,6 +6,7 @@
     ending.py     how such a program ends, and what it has to read before it begins
     bundle.py     the user's code, unpacked from the mounted archive
     worker.py     the file that a warm worker of an ActorEnvironment starts; the rest of it is in warm/
+    capture.py    the log, kept in the store
     record.py     the record: outputs or error, fitted into the termination message
 
 An exception becomes a record by `windlass._failure`, which local runs use too; it is loaded only when there is one.

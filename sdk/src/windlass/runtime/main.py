@@ -78,6 +78,7 @@ class Order:
         self.cached: dict[str, Any] | None = content.get("cached")
         self.store: str | None = content.get("store")
         self.limit: int = content.get("limit") or ending.DEFAULT_LIMIT
+        self.log: dict[str, Any] | None = content.get("log")
 
     def given(self) -> dict[str, Any]:
         """The inputs, complete."""
@@ -93,6 +94,8 @@ def main(started: float, code_root: str) -> int:
     content, code = perform(_order, lambda order: _prepared(order, code_root, watch), watch)
     if os.getpid() == process:  # a process that the user's code forked, and that came all the way out, is not the task
         ending.leave(content, code)
+        if (log := sys.modules.get("windlass.runtime.capture")) is not None:
+            log.finish()
     return code
 
 
@@ -153,6 +156,10 @@ def _prepared(order: Order, code_root: str, watch: Stopwatch) -> Job:
     """The task's own pod, made ready for it."""
     for name, value in variables(order).items():
         os.environ.setdefault(name, value)
+    if order.log is not None:
+        from windlass.runtime import capture  # noqa: PLC0415  where logs are not kept, it is not loaded
+
+        capture.start(order.log["uri"], order.log["limit"])
     print_lines_at_once()
     if order.bundle is not None:
         _unpack(order.bundle, code_root)

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from windlass_api.v1alpha1.meta import (
     AGE,
+    ATOMIC,
     MAX_NODES,
     Column,
     Conditions,
@@ -189,6 +190,26 @@ class ExecutionError(Model):
     traceback: Text | None = Field(None, description="The traceback of the user's code.")
 
 
+class LogLink(Model):
+    """A link to logs, wherever the cluster sends them."""
+
+    name: ShortText = Field(description="What to call it.")
+    url: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+        description="The URL; what differs between attempts is left in braces: {node}, {pod}, {attempt}, {start}, …."
+    )
+
+
+class Logs(Model):
+    """Where the logs of the run's pods are, besides in the pods. `windlass logs` and `windlass explain` read it."""
+
+    folder: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+        None, description="Where they are kept in the store: NODE/ATTEMPT.log below it, and NODE/ELEMENT/ATTEMPT.log."
+    )
+    links: Annotated[list[LogLink], Field(max_length=8, json_schema_extra=ATOMIC)] | None = Field(
+        None, description="Links to them, as the operator's settings have it."
+    )
+
+
 class ExecutionStatus(Model):
     """How far the run is, and what came of it."""
 
@@ -211,6 +232,7 @@ class ExecutionStatus(Model):
     )
     outputs: Values | None = Field(None, description="Outputs by name, once it succeeded.")
     error: ExecutionError | None = Field(None, description="Why it failed.")
+    logs: Logs | None = Field(None, description="Where logs are, besides in the pods.")
 
 
 class Execution(KindModel):

@@ -1,0 +1,149 @@
+"""`windlass logs`: from the pod while there is one, else from the store; what is said where there is neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.unit.sdk.fake_api import FakeApi, execution
+from windlass import _remote
+from windlass._cli import main
+from windlass._remote.client import remote_error
+
+POD = "/api/v1/namespaces/team/pods/{}/log"
+TIMES = {"startedAt": "2026-11-22T19:00:05Z", "finishedAt": "2026-11-22T19:00:09Z"}
+DONE = {"phase": "Succeeded", "task": "job.f", **TIMES}
+
+
+class Result(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+class WithLogs(FakeApi):
+    """Pods' logs by path: bytes, or the status of a refusal. What is a list is given one after the other."""
+
+    def __init__(self, *there: Any) -> None:
+        super().__init__(*there)
+        self.logs: dict[str, Any] = {}
+        self.asked: list[Mapping[str, str]] = []
+
+    def text(self, path: str, query: Mapping[str, str], *, what: str, seconds: float) -> Iterator[bytes]:
+        """As `Cluster.text`."""
+        self.asked.append(query)
+        found = self.logs.get(path, 404)
+        if isinstance(found, list):
+            found = found.pop(0)
+        if isinstance(found, int):
+            raise remote_error(f"{what}: refused", found)
+        yield found
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> WithLogs:
+    links = [{"name": "Loki", "url": "https://loki/?ns=team&pod={pod}&from={start}&to={endMillis}&n={attempt}"}]
+    nodes = {
+        "n0": DONE,
+        "n1": {**DONE, "attempt": 2},
+        "n2": {**DONE, "elements": {"total": 9}},
+        "n3": {**DONE, "execution": "run-1-n3-0"},
+        "n4": {"phase": "Pending", "task": "job.f"},
+    }
+    return WithLogs(
+        execution("run-1", "Failed", nodes=nodes, logs={"folder": f"file://{tmp_path}/logs", "links": links}),
+        execution("plain", "Failed", nodes={"n0": DONE}),
+    )
+
+
+@pytest.fixture
+def cli(
+    api: WithLogs, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Callable[..., Result]:
+    monkeypatch.setattr(_remote, "connect", lambda **_: api)
+
+    def run(*words: str) -> Result:
+        try:
+            code = main(("logs", *words))
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out, err = capfdbinary.readouterr()
+        return Result(code, out.decode(), err.decode())
+
+    return run
+
+
+def kept(folder: Path, name: str, text: str) -> None:
+    file = folder / "logs" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def test_the_log_of_a_pod_that_is_there_comes_from_it(cli: Callable[..., Result], api: WithLogs) -> None:
+    api.logs[POD.format("run-1-n1-2")] = b"live\n"
+    assert cli("run-1", "n1") == (0, "live\n", "")
+    assert api.asked == [{"container": "main"}]
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        (("n0",), "n0/0.log"),
+        (("n1",), "n1/2.log"),
+        (("n1", "--attempt", "0"), "n1/0.log"),
+        (("n2", "--element", "7"), "n2/7/0.log"),
+    ],
+)
+def test_that_of_a_pod_that_is_gone_comes_from_the_store(
+    words: tuple[str, ...], file: str, cli: Callable[..., Result], tmp_path: Path
+) -> None:
+    kept(tmp_path, file, "kept\n")
+    assert cli("run-1", *words) == (0, "kept\n", "")
+
+
+def test_without_a_node_all_that_had_pods_of_their_own_tell_theirs(
+    cli: Callable[..., Result], api: WithLogs, tmp_path: Path
+) -> None:
+    api.logs[POD.format("run-1-n0-0")] = b"live\n"
+    kept(tmp_path, "n1/2.log", "kept\n")
+    assert cli("run-1") == (0, "==> n0 job.f, attempt 0 <==\nlive\n\n==> n1 job.f, attempt 2 <==\nkept\n", "")
+
+
+def test_following_waits_for_a_pod_that_has_not_begun(cli: Callable[..., Result], api: WithLogs) -> None:
+    api.objects["/apis/windlass.dev/v1alpha1/namespaces/team/executions/run-1"]["status"]["phase"] = "Running"
+    api.logs[POD.format("run-1-n0-0")] = [400, b"at last\n"]
+    assert cli("run-1", "n0", "--follow") == (0, "at last\n", "")
+    assert api.asked[-1] == {"container": "main", "follow": "true"}
+
+
+def test_following_a_pod_that_never_began_ends(cli: Callable[..., Result], api: WithLogs) -> None:
+    api.logs[POD.format("run-1-n0-0")] = 400
+    found = cli("run-1", "n0", "--follow")
+    assert found.code == 1 and "run-1-n0-0 never started: windlass explain run-1 n0 says why" in found.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("run-1", "n9"), "run-1 has no node 'n9'; it has n0, n1, n2, n3, n4"),
+        (("run-1", "n2"), "n2 is a map: say which element, --element 0 to 8"),
+        (("run-1", "n3"), "n3 has no pod: run-1-n3-0 runs in its place; windlass logs run-1-n3-0"),
+        (("run-1", "--follow"), "--follow goes on with one node: say which of n0, n1"),
+        (("run-1", "n0"), "the pod run-1-n0-0 is gone, and there is no log at file://"),
+        (("plain", "n0"), "and its log with it: the operator does not keep logs (the chart's logs.capture)"),
+        (("nobody",), "Execution nobody"),
+    ],
+)
+def test_what_can_not_be_shown_is_told(words: tuple[str, ...], told: str, cli: Callable[..., Result]) -> None:
+    found = cli(*words)
+    assert found.code == 1 and told in found.err
+
+
+def test_links_are_filled_in(cli: Callable[..., Result]) -> None:
+    url = "https://loki/?ns=team&pod=run-1-n1-2&from=2026-11-22T19%3A00%3A05Z&to=1795374009000&n=2"
+    assert cli("run-1", "n1", "--links") == (0, f"Loki: {url}\n", "")
