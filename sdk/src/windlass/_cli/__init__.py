@@ -39,13 +39,8 @@ from windlass._remote import RemoteError
 
 COMMANDS = (
     *(run, build, render, validate, plan),
-<<<<<<< HEAD
-    *(explain, deck, cancel, suspend, resume, retry, approve, reject, answer),
+    *(explain, logs, deck, cancel, suspend, resume, retry, approve, reject, answer),
     *(store, local_cache),
-=======
-    *(explain, logs, cancel, suspend, resume, retry, approve, reject, answer),
-    local_cache,
->>>>>>> e6aa0a2 (windlass logs: what tasks print is kept in the store, and links to where else it goes)
 )
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
