@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from localcluster.cluster import Cluster
+from tests.container_images import compiled_image, shell_image
 from tests.harness import Api
 from tests.matrix.playing import EXAMPLES, MODULES, Picture, Play, apply
 from tests.matrix.row import CLUSTER, Row, differences
@@ -29,8 +30,9 @@ HERE = [row for row in ROWS if row.runs_in(CLUSTER)]
 
 
 @pytest.fixture(scope="module")
-def plays(with_windlass: Cluster) -> Iterator[dict[str, Play]]:
+def plays(with_windlass: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Play]]:
     """All rows, played."""
+    with_windlass.load_images([shell_image(), compiled_image(tmp_path_factory.mktemp("compiled"))])
     groups = {module: f"m-{module.rpartition('/')[2].replace('_', '-')}-{index}" for index, module in enumerate(PATHS)}
     groups = {module: name for module, name in groups.items() if any(row.module == module for row in HERE)}
     apis = {module: Api(with_windlass, namespace) for module, namespace in groups.items()}

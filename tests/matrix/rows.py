@@ -835,6 +835,44 @@ EXAMPLES = (
     Row("examples/wordcount", "wordcount", "words", (Run({"text": "to be or not to be", "top": 2}),)),
 )
 
+ON_A_NODE = (
+    Differs(LOCAL, "docker or podman may not be there (tests/integration/containers plays the like in podman)"),
+    Differs(MEMORY, "its kubelet runs Python alone"),
+)
+CONTAINERS = (
+    Row("containers", "squares", "a map over a container", (ok({"n": [1, 2, 3]}, [1, 4, 9]),), ON_A_NODE),
+    Row(
+        "containers",
+        "squares",
+        "an element of a container's map that fails",
+        (refused({"n": [1, 9]}, "ExitCode", "exited with 4", error={"node": "n0"}, nodes={"n0": "Failed"}),),
+        ON_A_NODE,
+    ),
+    Row(
+        "containers",
+        "tries",
+        "an exit code other than 0 is retried",
+        (ok({}, 1, attempts={"n0": 1}, failures={"n0": {"user": 1, "system": 0}}),),
+        ON_A_NODE,
+    ),
+    Row(
+        "containers",
+        "once",
+        "the result of a container is cached",
+        (Run(cache={"n0": ("Stored", "")}), Run(same=(0,), cache={"n0": ("Hit", "")})),
+        ON_A_NODE,
+    ),
+    Row(
+        "containers",
+        "refused",
+        "what a container says is for good",
+        (bad({}, "FlyteUserRuntimeException", "no, thanks", error={"node": "n0"}, nodes={"n0": "Failed"}),),
+        ON_A_NODE,
+    ),
+    Row("examples/containers", "greet", "bash", (ok({"name": "Ada"}, "Hello, Ada! Hello, Ada! (24)"),), ON_A_NODE),
+    Row("examples/containers", "longest", "a compiled program", (ok({}, "programs (8)"),), ON_A_NODE),
+)
+
 ROWS: tuple[Row, ...] = (
     *OVERRIDING,
     *CHOOSING,
@@ -845,5 +883,6 @@ ROWS: tuple[Row, ...] = (
     *FAILING,
     *KEEPING,
     *CONTROLLING,
+    *CONTAINERS,
     *EXAMPLES,
 )

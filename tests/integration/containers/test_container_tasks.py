@@ -187,6 +187,17 @@ def test_a_failed_container_uses_its_retries(capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr().out.count("tried") == 3
 
 
+def test_a_file_called_error_counts_more_than_the_exit_code() -> None:
+    with pytest.raises(FlyteUserRuntimeException, match="User Error: the well is dry"):
+        shell("echo the well is dry > /var/outputs/error; exit 1", retries=3, outputs={"n": int})()
+
+
+def test_a_link_to_a_file_of_this_machine_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("1")
+    with pytest.raises(FlyteAssertion, match="link that leads out of the folder"):
+        shell(f"ln -s {tmp_path}/secret /var/outputs/n", outputs={"n": int})()
+
+
 def test_a_file_called_error_fails_it_for_good(capfd: pytest.CaptureFixture[str]) -> None:
     broken = shell("echo started; echo the model is empty > /var/outputs/error", retries=3, outputs={"n": int})
     with pytest.raises(FlyteUserRuntimeException, match="User Error: the model is empty"):

@@ -32,6 +32,7 @@ from windlass._current import current_scope
 from windlass._data.files import FlyteFile
 from windlass._data.folders import FlyteDirectory
 from windlass._emit import manifest
+from windlass._image.names import specs_of
 from windlass._metadata import TaskMetadata
 from windlass._pod_template import PodTemplate
 from windlass._secrets import Secret
@@ -657,3 +658,23 @@ def test_outputs_of_a_container_are_promises_by_name(asked: Callable[..., list[l
 
     asked(area="2", metadata="m")
     assert [node.name for node in areas.nodes] == ["full", "consume"]
+
+
+def test_inputs_and_outputs_have_folders_of_their_own_and_only_where_they_are_needed() -> None:
+    with pytest.raises(ValueError, match="can't be in the same folder /data"):
+        ContainerTask(name="x", image="i", command=["x"], input_data_dir="/data", output_data_dir="/data/")
+    plain = ContainerTask(name="x", image="i", command=["x"])
+    assert plain.runner() == {"container": {"command": ["x"]}}
+    only_errors = ContainerTask(name="x", image="i", command=["x"], output_data_dir="/out")
+    assert only_errors.runner()["container"]["outputDir"] == "/out"
+
+
+def test_the_images_of_a_workflow_with_container_tasks_are_found() -> None:
+    spec = windlass.ImageSpec(name="mine", base_image="debian")
+    mine = ContainerTask(name="mine", image=spec, command=["x"])
+
+    @windlass.workflow
+    def wf() -> None:
+        mine()
+
+    assert list(specs_of([wf])) == [spec]
