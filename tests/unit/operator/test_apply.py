@@ -202,6 +202,15 @@ def test_only_the_pod_that_was_seen_is_deleted() -> None:
     assert store.views("ns", "e", "u1")[Place("a", 0)].deleting
 
 
+def test_a_pod_that_may_take_long_to_end_by_itself_is_stopped_as_soon_as_it_says() -> None:
+    cluster, store, body = FakeCluster(), Store(), pod(uid="seen")
+    body["metadata"]["annotations"] = {names.ANNOTATION_STOP_GRACE: "30"}
+    store.remember_pod(body)
+    cluster.put(paths.pods("ns"), body)
+    assert applied(cluster, DELETE, store=store) == {DELETE: Done()}
+    assert cluster.bodies == [{"preconditions": {"uid": "seen"}, "gracePeriodSeconds": 30}]
+
+
 @pytest.mark.parametrize(
     ("answer", "expected", "marked"),
     [

@@ -106,8 +106,10 @@ def build(ask: PodAsk) -> Manifest:
 
 def _command(main: Manifest, ask: PodAsk) -> None:
     """What runs, with the inputs in it. Kubernetes would read ``$(NAME)`` and ``$$`` in its own way, so ``$`` is
-    doubled: what is written is what runs, as without a cluster.
+    doubled: what is written is what runs, as without a cluster. A template's command does not count.
     """
+    for field in ("command", "args"):
+        main.pop(field, None)
     for place, text in _filled(ask):
         main.setdefault(place.partition("[")[0], []).append(text.replace("$", "$$"))
     main["terminationMessagePolicy"] = "FallbackToLogsOnError"
@@ -119,8 +121,8 @@ def _filled(ask: PodAsk) -> list[tuple[str, str]]:
     parts = [
         (f"{field}[{i}]", text) for field in ("command", "args") for i, text in enumerate(container.get(field) or ())
     ]
-    named = {input_name(word) for _, text in parts for word in template_words(text)} & set(types)
-    texts = {str(name): text_of(ask.given[str(name)], parse_type(types[str(name)])) for name in named}
+    named = {input_name(word) for _, text in parts for word in template_words(text)}
+    texts = {name: text_of(ask.given.get(name), parse_type(of)) for name, of in types.items() if name in named}
     return [(place, substituted(text, texts)) for place, text in parts]
 
 
@@ -174,7 +176,10 @@ def _reader_of_outputs(pod: Manifest, main: Manifest, ask: PodAsk) -> list[Helpe
     _share(pod, main, helper, OUTPUTS, folder)
     moves = _moves(ask, "upload")
     if moves and any(map(_is_moved, outputs.values())):
-        pod["spec"].setdefault("terminationGracePeriodSeconds", round(ask.look.settings.outputs_grace))
+        if (
+            pod["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE) == DEFAULT_GRACE
+        ):  # templates in a cluster say so
+            pod["spec"]["terminationGracePeriodSeconds"] = round(ask.look.settings.outputs_grace)
         pod["metadata"]["annotations"][names.ANNOTATION_STOP_GRACE] = str(DEFAULT_GRACE)
     order = {
         "outputs": {
