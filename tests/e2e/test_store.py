@@ -18,6 +18,7 @@ from localcluster.cluster import Cluster
 from tests.e2e.conftest import Installed, install
 from tests.e2e.store import flows
 from tests.harness import Body
+from windlass_api import names
 from windlass_api.stored import any_in, stored
 
 boto3 = pytest.importorskip("boto3")
@@ -176,6 +177,21 @@ def test_a_cached_result_that_is_gone_from_the_store_is_computed_again(with_stor
     (made,) = (one for one in third["status"]["nodes"].values() if "cache" in one)
     assert made["cache"]["state"] == "Stored"
     assert "gone from the store" in made["cache"]["message"]
+
+
+def test_containers_of_any_language_get_files_from_the_store_and_leave_files_and_large_texts_there(
+    with_store: WithStore,
+) -> None:
+    for note, reason in (("Stored", None), ("Hit", "Cached")):
+        run, done = with_store.run("containers", "--word", "hello")
+        assert run["status"]["phase"] == "Succeeded", done.stderr
+        assert json.loads(done.stdout) == {"o0": ["HELLO", "HELLO", "HELLO", "12000", "stamped"]}
+        (stamp,) = (one for one in run["status"]["nodes"].values() if "cache" in one)
+        assert (stamp["cache"]["state"], stamp.get("reason")) == (note, reason)
+    every = with_store.installed.api.list("pods")
+    pods = [pod for pod in every if pod["metadata"]["annotations"].get(names.ANNOTATION_RUNNER)]
+    variables = {one["name"] for pod in pods for one in pod["spec"]["containers"][0]["env"]}
+    assert pods and not {"AWS_SECRET_ACCESS_KEY", "WINDLASS_RAW_OUTPUT_PREFIX"} & variables, "the program has no keys"
 
 
 def test_what_the_operator_would_have_to_read_fails_with_advice(with_store: WithStore) -> None:

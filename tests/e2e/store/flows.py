@@ -6,7 +6,19 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from windlass import Deck, FlyteDirectory, FlyteFile, conditional, current_context, dynamic, map_task, task, workflow
+from windlass import (
+    Cache,
+    ContainerTask,
+    Deck,
+    FlyteDirectory,
+    FlyteFile,
+    conditional,
+    current_context,
+    dynamic,
+    map_task,
+    task,
+    workflow,
+)
 
 
 def noise(lines: int) -> str:
@@ -152,3 +164,43 @@ def decided(lines: int = 1000) -> int:
     text = big(lines=lines)
     found: int = conditional("which").if_(text == "x").then(size(text="a")).else_().then(size(text="ab"))
     return found
+
+
+loud = ContainerTask(
+    name="loud",
+    image="localhost/python:3",
+    command=[
+        "bash",
+        "-c",
+        "cd /var/outputs; tr a-z A-Z < /var/inputs/text > loud; mkdir parts; cp loud parts/0; cp loud parts/1;"
+        " head -c 9000 /dev/urandom | base64 -w0 > noise",
+    ],
+    inputs={"text": FlyteFile},
+    outputs={"loud": FlyteFile, "parts": FlyteDirectory, "noise": str},
+)
+stamp = ContainerTask(
+    name="stamp",
+    image="localhost/python:3",
+    command=["bash", "-c", "echo stamped > /var/outputs/stamp"],
+    outputs={"stamp": FlyteFile},
+    cache=Cache(version="1"),
+)
+
+
+@task
+def whisper(word: str) -> FlyteFile:
+    path = Path("word.txt")
+    path.write_text(word)
+    return FlyteFile(str(path))
+
+
+@task
+def told(loud: FlyteFile, parts: FlyteDirectory, noise: str, stamp: FlyteFile) -> list[str]:
+    files = sorted(path.read_text() for path in Path(parts).iterdir())
+    return [Path(loud).read_text(), *files, str(len(noise)), Path(stamp).read_text().strip()]
+
+
+@workflow
+def containers(word: str) -> list[str]:
+    made, parts, noise = loud(text=whisper(word=word))
+    return told(loud=made, parts=parts, noise=noise, stamp=stamp())

@@ -119,6 +119,13 @@ def test_inputs_that_could_not_be_written_are_the_failure_of_a_pod_whose_main_ne
     )
 
 
+def test_a_cached_result_that_is_still_there_is_a_success_of_a_pod_that_failed_on_purpose() -> None:
+    told = json.dumps({"v": 1, "outputs": {"y": {"uri": "s3://b/y"}}, "reused": True})
+    helper = container(ended(3, "Error", told), "inputs")
+    evidence = read(waits("PodInitializing"), helper, phase="Failed")
+    assert evidence == Succeeded({"y": {"uri": "s3://b/y"}}, END, reused=True)
+
+
 def test_outputs_nested_too_deeply_are_refused() -> None:
     deep: Any = 1
     for _ in range(MAX_VALUE_DEPTH + 1):
@@ -164,6 +171,7 @@ def ask(
 
 FILE = {"y": {"type": "optional[file]"}}
 LONG = "x" * ARGUMENT_LIMIT
+FAR = {"$stored": {"uri": "s3://b/x", "size": 9_000_000, "sha256": "0" * 64}}
 
 
 @pytest.mark.parametrize(
@@ -172,9 +180,10 @@ LONG = "x" * ARGUMENT_LIMIT
         (ask(["{{.inputs.x}}!"], x=LONG), "InputsTooLarge", "nodes.a: args[0]: 131,072 bytes with the inputs in it"),
         (ask(["{{.inputs.x}}"] * 5, x=LONG), "InputsTooLarge", f"it may have {COMMAND_LIMIT:,}"),
         (ask(["a", "<{{.inputs.x}}>"], x="\0"), "InvalidInputs", "nodes.a: args[1]: no argument of a program"),
+        (ask(["{{.inputs.x}}"], x=FAR), "InputsTooLarge", "the input x, which is so large that it lies in the store"),
         (ask([], outputs=FILE), "NoStore", "nodes.a: the output y is a file, a folder or a table"),
     ],
-    ids=["long", "many", "nul", "no store"],
+    ids=["long", "many", "nul", "far", "no store"],
 )  # fmt: skip
 def test_what_no_pod_could_do_fails_before_there_is_one(asked: PodAsk, code: str, message: str) -> None:
     found = CONTAINER.desired(asked)

@@ -57,7 +57,14 @@ class Helper:
 
     def carry_in(self, inputs: dict[str, Any], types: dict[str, str], **order: Any) -> int:
         """Writes inputs; the exit code."""
-        given = {"inputs": inputs, "types": types, "folder": str(self.inputs), "metadata": "JSON", **order}
+        given = {
+            "inputs": inputs,
+            "types": types,
+            "folder": str(self.inputs),
+            "metadata": "JSON",
+            "cached": None,
+            **order,
+        }
         process = self.start("inputs", given)
         process.communicate(timeout=30)
         return process.returncode
@@ -138,6 +145,31 @@ def test_files_and_folders_are_fetched_unless_they_shall_not_be(helper: Helper, 
     (helper.inputs / "file").unlink()
     assert helper.carry_in({"file": inputs["file"]}, {"file": "file[txt]"}, moves=False) == 0
     assert (helper.inputs / "file").read_text() == str(source / "a.txt")
+
+
+def test_a_cached_result_that_is_all_there_keeps_the_container_from_starting(helper: Helper, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.txt"
+    kept.write_text("all well")
+    cached = {"outputs": {"report": {"uri": str(kept)}}, "uris": [str(kept)]}
+    assert helper.carry_in({"n": 1}, {"n": "int"}, cached=cached) == 3
+    found = helper.record()
+    assert (found["outputs"], found["reused"]) == (cached["outputs"], True)
+    assert files(helper.inputs) == {}
+    kept.unlink()
+    helper.result.unlink()
+    assert helper.carry_in({"n": 1}, {"n": "int"}, cached=cached) == 0
+    assert files(helper.inputs)["n"] == "1" and not helper.result.exists()
+    assert helper.carry_in({}, {}, cached=cached, folder=None) == 0
+
+
+def test_large_outputs_go_to_the_store_and_come_back_as_inputs(helper: Helper, tmp_path: Path) -> None:
+    helper.env["WINDLASS_RAW_OUTPUT_PREFIX"] = str(tmp_path / "store")
+    text = os.urandom(20_000).hex()
+    (helper.outputs / "y").write_text(text)
+    mark = helper.carry_out({"y": {"type": "str"}})["outputs"]["y"]
+    assert list(mark) == ["$stored"]
+    assert helper.carry_in({"x": mark}, {"x": "str"}) == 0
+    assert (helper.inputs / "x").read_text() == text
 
 
 def test_a_file_that_is_gone_is_told_in_a_record(helper: Helper) -> None:
@@ -274,7 +306,7 @@ def test_an_order_that_makes_no_sense_is_the_systems_failure(helper: Helper) -> 
 def test_being_told_to_end_while_inputs_are_fetched_ends_at_once(helper: Helper) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/never"
-        order = {"inputs": {"f": {"uri": address}}, "types": {"f": "file"}, "metadata": "JSON"}
+        order = {"inputs": {"f": {"uri": address}}, "types": {"f": "file"}, "metadata": "JSON", "cached": None}
         process = helper.start("inputs", {**order, "folder": str(helper.inputs)})
         silent.settimeout(30)
         connection, _ = silent.accept()

@@ -11,7 +11,7 @@ How it went is said by two containers, which are read together::
     exit 0          none                   the system's failure: the helper was killed, or could not run
 
 Without outputs there is no such helper, and the exit code decides alone. Where inputs could not be written, main has
-never run, and the helper ``inputs`` has left a record.
+never run, and the helper ``inputs`` has left a record; also where it has found that a cached result is still there.
 """
 
 from __future__ import annotations
@@ -70,9 +70,13 @@ def _ended(status: Body) -> Evidence:
     left = ended_of(reader)
     at = max(main.get("finishedAt") or "", left.get("finishedAt") or "")
     record = records.decode(left.get("message"))
+    written = ended_of(container_of(status, INPUTS, "initContainerStatuses"))
+    found = records.decode(written.get("message")) or {}
+    if found.get("reused") is True and "outputs" in found:
+        return Succeeded(found["outputs"], written.get("finishedAt") or "", reused=True)
     if status.get("phase") == "Succeeded" and not main.get("exitCode"):
         return _gave(record, left, at) if reader else Succeeded({}, at)
-    return Failed(_failure(status, main, record), at)
+    return Failed(_failure(status, main, record, found), at)
 
 
 def _gave(record: dict[str, Any] | None, left: Body, at: str) -> Evidence:
@@ -87,9 +91,8 @@ def _gave(record: dict[str, Any] | None, left: Body, at: str) -> Evidence:
     return Succeeded(outputs, at, record.get("timings") or {})
 
 
-def _failure(status: Body, main: Body, record: dict[str, Any] | None) -> Failure:
-    unwritten = records.decode(ended_of(container_of(status, INPUTS, "initContainerStatuses")).get("message"))
-    if unwritten is not None and "error" in unwritten and not main:
+def _failure(status: Body, main: Body, record: dict[str, Any] | None, unwritten: dict[str, Any]) -> Failure:
+    if "error" in unwritten and not main:
         return recorded(unwritten["error"])
     by_others = by_the_cluster(status)
     if by_others is not None:

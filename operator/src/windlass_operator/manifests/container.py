@@ -8,7 +8,8 @@
 
 The author's container needs nothing of ours: no Python, no shell. Helpers run in the operator's image, which has both
 the runtime and what reads the store. There are only those that have something to do: without ``inputDir`` no files are
-written, and without outputs and ``outputDir`` none are read.
+written, and without outputs and ``outputDir`` none are read. Where there is a cached result that lies in the store,
+``inputs`` looks for it first; if all of it is there, it fails on purpose, so that main does not start.
 
 The sidecar learns of main's end by the SIGTERM that the kubelet sends to sidecars then. It must not come before
 somebody listens, or it would be lost: so main's start waits for the sidecar's ``postStart`` hook, and that for the
@@ -22,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from windlass_api import names
+from windlass_api.stored import any_in
 from windlass_api.templates import input_name, substituted, template_words, text_of
 from windlass_api.types import REFERENCES, alternatives, parse_type
 from windlass_operator.manifests import look as looks
@@ -63,6 +65,10 @@ class Problem(NamedTuple):
 
 def problem_of(ask: PodAsk) -> Problem | None:
     """What would go wrong in any pod for this ask."""
+    far = [name for name in _named(ask) if any_in(ask.given.get(name)) is not None]
+    if far:
+        message = f"the command names the input {far[0]}, which is so large that it lies in the store"
+        return Problem("InputsTooLarge", f"{message}: let the program read it from the file in inputDir")
     total = 0
     for place, text in _filled(ask):
         size = len(text.encode("utf-8", "surrogatepass"))
@@ -117,13 +123,23 @@ def _command(main: Manifest, ask: PodAsk) -> None:
 
 def _filled(ask: PodAsk) -> list[tuple[str, str]]:
     """Each part of the command line with the inputs' texts in it, and where it stands."""
-    container, types = _container(ask), _types(ask)
-    parts = [
-        (f"{field}[{i}]", text) for field in ("command", "args") for i, text in enumerate(container.get(field) or ())
+    texts = {name: text_of(ask.given.get(name), parse_type(of)) for name, of in _named(ask).items()}
+    return [(place, substituted(text, texts)) for place, text in _parts(ask)]
+
+
+def _parts(ask: PodAsk) -> list[tuple[str, str]]:
+    container = _container(ask)
+    return [
+        (f"{field}[{index}]", text)
+        for field in ("command", "args")
+        for index, text in enumerate(container.get(field) or ())
     ]
-    named = {input_name(word) for _, text in parts for word in template_words(text)}
-    texts = {name: text_of(ask.given.get(name), parse_type(of)) for name, of in types.items() if name in named}
-    return [(place, substituted(text, texts)) for place, text in parts]
+
+
+def _named(ask: PodAsk) -> dict[str, str]:
+    """The types of the inputs that stand in the command."""
+    named = {input_name(word) for _, text in _parts(ask) for word in template_words(text)}
+    return {name: of for name, of in _types(ask).items() if name in named}
 
 
 def _about_the_run(main: Manifest, ask: PodAsk) -> None:
@@ -150,12 +166,14 @@ Helper = tuple[Manifest, dict[str, Any]]
 def _writer_of_inputs(pod: Manifest, main: Manifest, ask: PodAsk) -> list[Helper]:
     container = _container(ask)
     folder = container.get("inputDir")
-    if not folder:
+    if not folder and ask.cached is None:
         return []
     helper = _helper(pod, ask, INPUTS)
-    large_values(pod, helper, ask)
-    _share(pod, main, helper, INPUTS, folder)
+    if folder:
+        large_values(pod, helper, ask)
+        _share(pod, main, helper, INPUTS, folder)
     order = {
+        "cached": ask.cached,
         "inputs": ask.inputs,
         "types": _types(ask),
         "folder": folder,

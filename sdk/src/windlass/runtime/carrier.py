@@ -1,6 +1,7 @@
 """What carries values into a container of any image, and out of it: the two helpers in its pod.
 
     inputs     an init container    order ─ large values ─ a file for each input ─ exit 0
+                                      └ a cached result that is all there ─ record ─ exit 3, so that nothing starts
     outputs    a native sidecar     ready ─ SIGTERM ─ a file for each output ─ record ─ exit 0
                                               │
                                               └ from the kubelet, once the task's own container has ended
@@ -27,6 +28,8 @@ from typing import Any
 from windlass.runtime import ending
 
 READY = "/tmp/windlass-ready"  # noqa: S108  the helper is alone in its container
+REUSED = 3
+"""The exit code of `inputs` where the container is not to start, for its result is there."""
 SPARE = 3
 """Seconds of the grace period that are left for telling that it was too short."""
 
@@ -43,7 +46,7 @@ def main(role: str) -> int:
         order = json.loads(os.environ["WINDLASS_TASK"])
         limit, retry_on = order["limit"], order["retryOn"]
         result = ROLES[role](order, about)
-        content, code = ending.success(result, about, limit), 0
+        content, code = ending.success(result, about, limit), REUSED if "reused" in about else 0
     except Exception as error:  # noqa: BLE001  whatever it is, it ends in the record
         by_user = isinstance(error, OSError)  # files that can't be read or written are the container's or too many
         content, code = ending.error_record(error, by_user, retry_on, about, limit)
@@ -53,7 +56,16 @@ def main(role: str) -> int:
 
 
 def carry_in(order: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
-    """Writes the files that the container finds."""
+    """Writes the files that the container finds, unless there is a result already."""
+    if order["cached"] is not None:
+        from windlass.runtime import values  # noqa: PLC0415  few tasks have results in the store
+
+        if values.is_there(order["cached"]):
+            about["reused"] = True
+            return {"outputs": order["cached"]["outputs"]}
+        ending.tell("windlass: some of the cached result is gone from the store: it is computed again")
+    if not order["folder"]:
+        return {"outputs": {}}
     from windlass import _container_io as io  # noqa: PLC0415  the sidecar is ready before it loads this
     from windlass_api.types import parse_type  # noqa: PLC0415  as above
 
