@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,10 @@ import pytest
 
 from tests.dispatcher import Dispatcher, Worker, bundle, config_map_digest, order, worker
 from windlass_api.protocol import dispatcher_pb2 as pb
+from windlass_operator.clients import certificates
+from windlass_operator.dispatch.calls import CallKey, Order, PoolKey
+from windlass_operator.dispatch.dispatcher import Dispatcher as OperatorsDispatcher
+from windlass_operator.dispatch.server import Server, Tls
 
 HEAD = """
 import os, signal, sys, time
@@ -314,6 +320,83 @@ def test_the_token_is_read_anew_for_each_connection(tmp_path: Path) -> None:
             at.dispatcher.connection.end()
             await at.dispatcher.until(lambda: len(at.dispatcher.connections) == 2)
             assert at.dispatcher.connection.metadata["authorization"] == "Bearer second"
+
+    run(test)
+
+
+def test_by_the_wrong_authority_it_speaks_with_nobody_and_by_the_right_one_with_the_operator_s_own_dispatcher(
+    tmp_path: Path,
+) -> None:
+    """The contract test: the worker's program and the operator's server, by keys as the operator makes them."""
+
+    async def test() -> None:
+        keys, others = (certificates.make(["windlass-dispatcher"], []) for _ in range(2))
+        code, content = bundle(JOB)
+
+        async def find(_namespace: str, digest: str) -> bytes | str:
+            return content if digest == code else f"no {digest}"
+
+        tokens: list[str] = []
+
+        async def admit(token: str, _hello: Any) -> None:
+            tokens.append(token)
+
+        dispatcher = OperatorsDispatcher(time.time, lambda *_: None, find_bundle=find, beat=5)
+        server = Server(dispatcher, admit)
+        port = await server.start("127.0.0.1:0", Tls(keys.key.encode(), keys.certificate.encode()))
+        (tmp_path / "token").write_text("mine")
+        trust: dict[str, Any] = {"serverName": "windlass-dispatcher", "token": str(tmp_path / "token")}
+        address = f"127.0.0.1:{port}"
+        try:
+            async with worker(tmp_path / "stranger", address, authority=others.authority, **trust) as program:
+                while "UNAVAILABLE" not in program.printed():
+                    await asyncio.sleep(0.01)
+            assert tokens == []
+            async with worker(tmp_path / "worker", address, authority=keys.authority, **trust):
+                pool = PoolKey("team", "pool", "r1")
+                for number in range(3):
+                    key = CallKey("team", "run-1", "uid", f"n{number}", 0)
+                    document = order("job:double", {"x": number})
+                    dispatcher.dispatch(
+                        Order(key=key, pool=pool, name="x", document=document, spec={}, task="job.double", code=code)
+                    )
+                while len(dispatcher.ended("team", "run-1", "uid")) < 3:
+                    await asyncio.sleep(0.01)
+                found = dispatcher.views("team", "run-1", "uid").values()
+                assert sorted(view.evidence.outputs["o0"] for view in found) == [0, 2, 4]  # type: ignore[union-attr]  # all succeeded
+                assert dispatcher.held() == 3
+                dispatcher.acknowledge([call.id for call in dispatcher.ended("team", "run-1", "uid")])
+                dispatcher.drain("uid-0", "it is enough")
+                assert tokens == ["mine"]
+        finally:
+            await server.stop(0)
+
+    run(test)
+
+
+def test_whatever_breaks_in_between_each_call_runs_once_and_no_result_is_lost(tmp_path: Path) -> None:
+    """Streams are broken at random, calls handed out twice, results acknowledged late or not at all."""
+    chance = random.Random(4)
+
+    async def test() -> None:
+        async with place(tmp_path) as at:
+            dispatcher = at.dispatcher
+            dispatcher.acknowledges = False
+            for number in range(60):
+                call, path = f"c{number}", tmp_path / f"go-{number}"
+                if chance.random() < 0.5:
+                    path.touch()
+                while dispatcher.result_of(call) is None:
+                    await dispatcher.until(lambda: dispatcher.connections[-1].open)
+                    dispatcher.run(call, order("job:wait", {"path": str(path)}), at.code)
+                    if chance.random() < 0.3:
+                        dispatcher.connection.end()
+                    path.touch()
+                    await asyncio.sleep(chance.random() * 0.02)
+                assert Path(f"{path}.runs").read_text() == "x"
+                if chance.random() < 0.5:
+                    await dispatcher.until(lambda: dispatcher.connections[-1].open)
+                    dispatcher.connection.send(acknowledge=pb.Acknowledge(calls=[call]))
 
     run(test)
 

@@ -26,7 +26,7 @@ from windlass_api.protocol import dispatcher_pb2 as pb
 
 TIMED_OUT, CANCELLED, DRAINED = "TimedOut", "Cancelled", "Drained"
 _TICK = 1.0
-_ACKNOWLEDGED_WITHIN = 10.0
+_ACKNOWLEDGED_WITHIN = 4.0
 """Seconds that results have to be acknowledged in when the pod is told to end: it will be killed after that."""
 _KEPT_CODE = 16
 """Bundles that stay unpacked, beside those that a process runs."""
