@@ -298,6 +298,31 @@ def test_a_worker_is_connected_to_each_replica_once_and_tells_all_of_them(tmp_pa
     run(test)
 
 
+def test_a_replica_that_comes_later_is_dialled_when_the_others_tell_of_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        one = OperatorsDispatcher(time.time, lambda *_: None, beat=0.2)
+        one.replica = "one.example:1"
+        peers = [one.replica]
+        one.peers = lambda: tuple(peers)
+
+        async def admit(_token: str, _hello: Any) -> None:
+            return None
+
+        server = Server(one, admit)
+        port = await server.start("127.0.0.1:0", None)
+        try:
+            async with worker(tmp_path, f"127.0.0.1:{port}"), Dispatcher().listening() as two:
+                two.peers, two.replica = [one.replica, two.address], two.address
+                while not one.workers("team", "pool"):
+                    await asyncio.sleep(0.01)
+                peers.append(two.address)
+                await two.until(lambda: two.connections)
+        finally:
+            await server.stop(0)
+
+    run(test)
+
+
 def test_a_silent_replica_is_taken_for_gone(tmp_path: Path) -> None:
     async def test() -> None:
         async with Dispatcher().listening() as dispatcher:
@@ -382,7 +407,7 @@ def test_whatever_breaks_in_between_each_call_runs_once_and_no_result_is_lost(tm
         async with place(tmp_path) as at:
             dispatcher = at.dispatcher
             dispatcher.acknowledges = False
-            for number in range(60):
+            for number in range(10):
                 call, path = f"c{number}", tmp_path / f"go-{number}"
                 if chance.random() < 0.5:
                     path.touch()

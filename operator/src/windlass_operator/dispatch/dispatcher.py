@@ -43,6 +43,8 @@ class Link:
     """The stream of one worker."""
 
     def __init__(self, number: int) -> None:
+        self.peers: tuple[str, ...] = ()
+        """The replicas that it has been told of."""
         self.number = number
         self.namespace = ""
         self._outgoing: asyncio.Queue[ToWorker | None] = asyncio.Queue()
@@ -184,7 +186,7 @@ class Dispatcher:
         link = Link(next(self._numbers))
         link.namespace = hello.namespace
         self._links[link.number] = link
-        link.push(Welcome(tuple(self.peers()), self.beat, self.replica))
+        self._welcome(link)
         self.board.hello(link.number, hello, self._now())
         self._do()
         return link
@@ -210,9 +212,16 @@ class Dispatcher:
             await asyncio.sleep(self.beat)
             self.board.silent(self._now(), self.beat)
             self._do()
+            peers = tuple(self.peers())
             for link in self._links.values():
-                if link.idle:
+                if link.peers != peers:  # a replica has come or gone: workers dial it, or give it up
+                    self._welcome(link)
+                elif link.idle:
                     link.push(Heartbeat())
+
+    def _welcome(self, link: Link) -> None:
+        link.peers = tuple(self.peers())
+        link.push(Welcome(link.peers, self.beat, self.replica))
 
     def hang_up(self, reason: str) -> None:
         """End all streams: this replica leaves."""

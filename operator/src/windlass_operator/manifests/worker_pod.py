@@ -14,7 +14,7 @@ from typing import Any
 
 from windlass_api import names
 from windlass_api.protocol import AUDIENCE
-from windlass_operator.manifests.look import RUNTIME, WORK, PodLook, dressed, identify, mount
+from windlass_operator.manifests.look import RUNTIME, PodLook, dressed, identify, mount
 from windlass_operator.manifests.objects import Manifest, labels, owner_reference
 from windlass_operator.manifests.templates import InvalidPodError
 from windlass_operator.settings import RuntimeDelivery, Settings
@@ -86,7 +86,6 @@ def _command(container: Manifest, ask: WorkerAsk) -> None:
         container["command"] = ["python3", "-m", "windlass.runtime.worker"]
     else:
         container["command"] = ["python3", f"{RUNTIME}/windlass/runtime/worker.py"]
-    container["workingDir"] = WORK
 
 
 def _orders(container: Manifest, ask: WorkerAsk) -> None:
