@@ -407,7 +407,7 @@ def test_whatever_breaks_in_between_each_call_runs_once_and_no_result_is_lost(tm
         async with place(tmp_path) as at:
             dispatcher = at.dispatcher
             dispatcher.acknowledges = False
-            for number in range(10):
+            for number in range(6):
                 call, path = f"c{number}", tmp_path / f"go-{number}"
                 if chance.random() < 0.5:
                     path.touch()

@@ -62,7 +62,8 @@ class Stream:
         self.address = address
         self.replica = ""
         """Which replica answers there, as it has told."""
-        self.welcomed = False
+        self.welcomed = self.was_welcomed = False
+        """Whether somebody has answered: on this stream, and on the last that there was."""
         self.beat = DEFAULT_BEAT
         self._settings = settings
         self._worker = worker
@@ -98,7 +99,8 @@ class Stream:
 
     async def connect(self) -> str:
         """One connection, until it breaks; why it did."""
-        self.welcomed, self._broken_off = False, ""
+        self.welcomed = self.was_welcomed = False
+        self._broken_off = ""
         try:
             async with self._channel() as channel:
                 method = channel.stream_stream(
@@ -125,7 +127,7 @@ class Stream:
             while (message := await call.read()) is not grpc.aio.EOF:
                 self._heard = loop.time()
                 if message.WhichOneof("message") == "welcome":
-                    self.welcomed = True
+                    self.welcomed = self.was_welcomed = True
                     self.replica = message.welcome.replica
                     self.beat = message.welcome.heartbeat_seconds or DEFAULT_BEAT
                 self._worker.received(self, message)
@@ -248,17 +250,15 @@ class Streams:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            began = asyncio.get_running_loop().time()
             why = await stream.connect()
             self._changed.set()
             if self._closing:
                 return
             self._dial_peers()
-            lasted = asyncio.get_running_loop().time() - began
-            failures = 0 if lasted > LONGEST_PAUSE else failures + 1
             if wanted():
                 logs.tell(f"the stream to {stream.address} broke off: {why}")
-            await asyncio.sleep(pause(failures - 1 if failures else 0, self._chance()))
+            failures = 0 if stream.was_welcomed else failures + 1
+            await asyncio.sleep(pause(failures, self._chance()))
 
     def beat(self, now: float) -> None:
         """Breaks off what is silent. Called every now and then; raises what has gone wrong by a mistake of ours."""
