@@ -17,7 +17,7 @@ from windlass_operator.dispatch.messages import (
     Started,
     State,
 )
-from windlass_operator.dispatch.switchboard import Close, News, PodView, PoolNews, Send, Switchboard
+from windlass_operator.dispatch.switchboard import Close, Ended, HandedOut, News, PodView, PoolNews, Send, Switchboard
 from windlass_operator.kinds.evidence import Failed, Running, Succeeded, Waiting
 
 POOL = PoolKey("ns", "models", "r1")
@@ -290,3 +290,23 @@ def test_a_silent_worker_is_disconnected_and_keeps_what_it_has() -> None:
     pool.board.silent(pool.now + 100, 5.0)
     assert [one.link for one in pool.board.effects() if isinstance(one, Close)] == [1]
     assert isinstance(pool.view(key()).evidence, Running)
+
+
+# ---- the metrics ----------------------------------------------------------------------------------------------------
+
+
+def test_what_a_call_waited_and_took_and_how_it_ended_is_told() -> None:
+    pool = Pool("w0", "w1")
+    first, second = key("n0"), key("n1")
+    pool.dispatch(first)
+    pool.dispatch(second)
+    assert [one for one in pool.board.effects() if isinstance(one, HandedOut)] == [HandedOut(POOL, pool.now)] * 2
+    holder = {call.key: call.holder for call in pool.board.calls.values()}
+    ran = result(first, o0=1)._replace(finished_at=BEGAN + 2)
+    pool.board.received(pool.link[holder[first]], ran, pool.now)
+    lost = holder[second]
+    pool.board.received(pool.link[lost], Started(second.text(), pool.now), pool.now)
+    pool.board.lost(pool.link[lost], pool.now)
+    pool.running(*({"w0", "w1"} - {lost}))
+    ended = [one for one in pool.board.effects() if isinstance(one, Ended)]
+    assert ended == [Ended(POOL, "succeeded", 2.0), Ended(POOL, "lost")]

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from windlass_operator.core.observed import Children
 from windlass_operator.core.plan_actor import Demand, WorkerView
@@ -25,7 +25,17 @@ from windlass_operator.dispatch.messages import (
     Wanted,
     Welcome,
 )
-from windlass_operator.dispatch.switchboard import Close, News, Owns, PodView, PoolNews, Send, Switchboard
+from windlass_operator.dispatch.switchboard import (
+    Close,
+    Ended,
+    HandedOut,
+    News,
+    Owns,
+    PodView,
+    PoolNews,
+    Send,
+    Switchboard,
+)
 from windlass_operator.kinds.evidence import Waiting
 
 BEAT = 5.0
@@ -70,6 +80,26 @@ class Link:
         return self._outgoing.empty()
 
 
+class Meter(Protocol):
+    """Who counts and times calls."""
+
+    def waited(self, namespace: str, environment: str, seconds: float) -> None:
+        """A worker got a call."""
+
+    def ran(self, namespace: str, environment: str, outcome: str, seconds: float | None) -> None:
+        """A call ended: ``succeeded``, ``failed`` or ``lost``."""
+
+
+class NoMeter:
+    """Nobody does."""
+
+    def waited(self, namespace: str, environment: str, seconds: float) -> None:
+        """A worker got a call."""
+
+    def ran(self, namespace: str, environment: str, outcome: str, seconds: float | None) -> None:
+        """A call ended."""
+
+
 class Dispatcher:
     """See the module."""
 
@@ -91,6 +121,7 @@ class Dispatcher:
         """Told of each environment whose calls or workers have changed."""
         self.peers: Callable[[], Sequence[str]] = tuple
         """Where all replicas can be reached, this one included."""
+        self.meter: Meter = NoMeter()
         self.replica = ""
         """Which of them this is."""
         self._links: dict[int, Link] = {}
@@ -270,5 +301,9 @@ class Dispatcher:
                     self._wake(namespace, execution, delay)
                 case PoolNews(namespace, environment):
                     self.pool_news(namespace, environment)
+                case HandedOut(pool, since):
+                    self.meter.waited(pool.namespace, pool.environment, self._now() - since)
+                case Ended(pool, outcome, seconds):
+                    self.meter.ran(pool.namespace, pool.environment, outcome, seconds)
                 case _:
                     assert_never(effect)

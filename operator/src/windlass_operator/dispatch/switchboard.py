@@ -92,7 +92,23 @@ class PoolNews(NamedTuple):
     environment: str
 
 
-Effect = Send | Close | News | PoolNews
+class HandedOut(NamedTuple):
+    """A worker gets a call that has waited since then. For the metrics."""
+
+    pool: PoolKey
+    since: float
+
+
+class Ended(NamedTuple):
+    """A call has ended: ``succeeded``, ``failed``, or ``lost`` with its worker. For the metrics."""
+
+    pool: PoolKey
+    outcome: str
+    seconds: float | None = None
+    """How long it ran, where that is known."""
+
+
+Effect = Send | Close | News | PoolNews | HandedOut | Ended
 
 
 class PodView(NamedTuple):
@@ -471,6 +487,9 @@ class Switchboard:
             worker.free = min(worker.slots, worker.free + (call.phase is Phase.RUNNING))
         at = rfc3339(result.finished_at or now)
         said = evidence(result.record, result.exit_code, result.reason, result.log_tail, at)
+        outcome = "failed" if isinstance(said, Failed) else "succeeded"
+        took = result.finished_at - result.started_at if result.started_at and result.finished_at else None
+        self._effects.append(Ended(call.pool, outcome, took))
         self._finish(call, worker.uid, said)
         worker.idle_since = now
 
@@ -485,6 +504,7 @@ class Switchboard:
     def _never_came(self, call: Call, now: float) -> None:
         """The worker that should have a call doesn't."""
         if call.phase is Phase.RUNNING or call.order is None or call.sent >= HAND_OUTS:
+            self._effects.append(Ended(call.pool, "lost"))
             self._finish(call, call.holder, Failed(WORKER_LOST, rfc3339(now)))
         else:
             self._again(call)
@@ -579,6 +599,7 @@ class Switchboard:
         order = call.order
         call.sent += 1
         worker.last = order.task
+        self._effects.append(HandedOut(call.pool, call.since))
         self._move(call, Phase.SENT, worker)
         self._tell(worker.uid, Run(call.id, order.document, order.code, order.timeout))
         self._show(call, Waiting())

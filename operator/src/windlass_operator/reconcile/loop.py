@@ -111,6 +111,7 @@ class Reconciler:
             beat=settings.dispatcher_heartbeat,
         )
         self.dispatcher.pool_news = self.pools.news
+        self.dispatcher.meter = telemetry.actors
         self._applier = Applier(cluster, self.store, lookups, self.dispatcher, self.news)
         self._failures: dict[Key, int] = {}
         self._starts, self._owns = shards.starts, shards.owns
@@ -419,7 +420,7 @@ class Reconciler:
                 tracked.remember(recorded)
                 moves = tuple(transitions(observed.state.nodes, tracked.state.nodes))
                 moved += [(move.node, move.after) for move in moves]
-                self._observe(namespace, name, tracked, moves, touched)
+                self._observe(namespace, name, tracked, moves, touched, closure.calls)
                 if not recorded.again:
                     break
                 observed = self._gather(namespace, name, tracked, closure)
@@ -521,11 +522,19 @@ class Reconciler:
         )
 
     def _observe(
-        self, namespace: str, name: str, tracked: Tracked, moves: Iterable[Transition], touched: float | None
+        self,
+        namespace: str,
+        name: str,
+        tracked: Tracked,
+        moves: Iterable[Transition],
+        touched: float | None,
+        calls: frozenset[str],
     ) -> None:
         told = tuple(moves)
-        if touched is not None and any(move.after is NodePhase.QUEUED for move in told):
-            self._telemetry.handed_over(clock.monotonic() - touched)
+        started = {move.node for move in told if move.after is NodePhase.QUEUED}
+        if touched is not None and started:
+            observe = self._telemetry.actors.hopped if started & calls else self._telemetry.handed_over
+            observe(clock.monotonic() - touched)
         self._telemetry.node_transitions(namespace, name, tracked.uid, told)
 
     async def _write(
