@@ -227,13 +227,12 @@ def test_a_cyclic_workflow_says_so_and_its_executions_are_refused(api: Api, oper
 
 
 def test_what_this_operator_can_not_do_is_refused_by_name(api: Api, operator: Operator) -> None:
-    second = {"id": "b", "task": {"name": "t"}, "overrides": {"deck": {"enabled": True}}, "dependsOn": ["a"]}
-    nodes = [{"id": "a", "task": {"name": "t"}}, second]
-    define(api, task("t"), workflow("wf", nodes))
+    made = {"o0": {"type": "int", "artifact": {"name": "data"}}}
+    define(api, task("t", None, made), workflow("wf", [{"id": "a", "task": {"name": "t"}}]))
     api.create("executions", execution("e"))
     status = api.finished("e")
     assert status["error"]["code"] == "NotSupported"
-    says = "Workflow wf: spec.nodes[1].overrides.deck: this version of the operator can't"
+    says = "Workflow wf: Task t: spec.outputs.o0.artifact: this version of the operator can't"
     assert status["error"]["message"].startswith(says)
     assert wait_until(lambda: _ready(api, "workflows", "wf"), "a verdict")["reason"] == "NotSupported"
     assert api.list("pods") == []
