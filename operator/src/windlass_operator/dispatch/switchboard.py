@@ -323,8 +323,9 @@ class Switchboard:
     def demands(self, namespace: str, environment: str) -> list[Demand]:
         """The calls for an environment, by revision."""
         found = []
-        for pool, spec in self._specs.items():
+        for pool in dict.fromkeys((*self._specs, *self._busy)):
             if (pool.namespace, pool.environment) == (namespace, environment):
+                spec = self._specs.get(pool, {})  # of calls that another operator sent nobody here knows it
                 lanes = self._lanes.get(pool)
                 waiting = lanes.count if lanes is not None else 0
                 since = lanes.oldest() if lanes is not None else None
