@@ -119,6 +119,13 @@ def test_a_list_at_the_very_version_of_a_pod_that_it_lacks_tells_that_it_is_gone
     assert store.replace_pods([], 10) == [E]
 
 
+def test_a_list_of_one_namespace_says_nothing_about_the_pods_of_others() -> None:
+    store = store_with(pod(version=10))
+    assert store.replace_pods([], 20, "elsewhere") == []
+    assert not view(store, 0).gone
+    assert store.replace_pods([], 20, "ns") == [E]
+
+
 def test_pods_of_a_deleted_execution_of_the_same_name_are_not_seen() -> None:
     store = store_with(pod(owner="u0", uid="old"))
     assert store.views("ns", "e", "u1") == {}

@@ -636,7 +636,10 @@ async def _kopf(arguments: argparse.Namespace, reconciler: Reconciler, ready: as
 
 
 def _pod_watch(cluster: KubernetesCluster, reconciler: Reconciler, namespace: str) -> Watch:
-    return Watch(cluster, _pods(namespace), names.LABEL_EXECUTION, reconciler.pod_event, reconciler.pods_listed)
+    def listed(raws: list[Mapping[str, Any]], version: int) -> None:
+        reconciler.pods_listed(raws, version, namespace)
+
+    return Watch(cluster, _pods(namespace), names.LABEL_EXECUTION, reconciler.pod_event, listed)
 
 
 def _worker_watch(cluster: KubernetesCluster, reconciler: Reconciler, namespace: str) -> Watch:

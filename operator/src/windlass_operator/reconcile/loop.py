@@ -157,9 +157,9 @@ class Reconciler:
         self.news(self.store.forget_pod(raw) if change == "DELETED" else self.store.remember_pod(raw))
         self._wake_freed()
 
-    def pods_listed(self, raws: list[Raw], version: int) -> None:
-        """All pods of ours, at one moment."""
-        for key in self.store.replace_pods(raws, version):
+    def pods_listed(self, raws: list[Raw], version: int, namespace: str = "") -> None:
+        """All pods of ours (of a namespace), at one moment."""
+        for key in self.store.replace_pods(raws, version, namespace):
             self.news(key)
         self._wake_freed()
 

@@ -345,11 +345,13 @@ class Store:
         family.put(known)
         return ("Execution", *key)
 
-    def replace_pods(self, raws: list[Raw], version: int) -> list[Key]:
-        """A complete list of pods: those that it lacks are gone, unless they are newer than the list."""
+    def replace_pods(self, raws: list[Raw], version: int, namespace: str = "") -> list[Key]:
+        """A complete list of pods (of a namespace): those that it lacks are gone, unless they are newer than it."""
         keys = {woken for raw in raws if (woken := self.remember_pod(raw)) is not None}
         present = {raw["metadata"]["uid"] for raw in raws}
         for key, family in self.pods.items():
+            if namespace and key[0] != namespace:
+                continue
             for entry in family.entries.values():
                 if entry.uid not in present and entry.version <= version and not entry.view.gone:
                     entry.view = replace(entry.view, gone=True)
