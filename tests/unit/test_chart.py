@@ -266,6 +266,8 @@ class TestRendered:
              "--set", "store.volume.persistentVolumeClaim.claimName=x", "--set", "store.env.A=b",
              "--set", "logs.capture=true", "--set", "logs.links[0].name=Loki",
              "--set", "logs.links[0].template=https://x/{pod}", "--set", "store.serviceAccountName=runner",
+             "--set", "actors.maxParallelCalls=3000000", "--set", "actors.callInputsLimit=33554432",
+             "--set", "actors.callOutputsLimit=8388608",
              "--set", "actors.address=actors.example:443", "--set", "pods.defaultSecret=common",
              "--set-json", 'pods.template={"metadata": {"labels": {"a": "$(POD_NAME)"}}}',
              "--set", "ttlAfterFinished=31536000", "--set-json", "leaseDuration=4.5"),
@@ -296,6 +298,8 @@ class TestRendered:
         assert arguments.dispatcher_address == ("actors.example:443" if changed else "")
         found = arguments.dispatcher_service, arguments.dispatcher_secret, arguments.dispatcher_heartbeat
         assert found == ("windlass-operator", "windlass-operator-dispatcher", 5)
+        of_calls = arguments.max_parallel_calls, arguments.call_inputs_limit, arguments.call_outputs_limit
+        assert of_calls == ((3_000_000, 33_554_432, 8_388_608) if changed else (500, 2_097_152, 1_048_576))
         assert arguments.outputs_grace == 600
         assert (arguments.shards, arguments.max_depth, arguments.oom_factor, arguments.cache_ttl) == (16, 64, 2, 0)
 

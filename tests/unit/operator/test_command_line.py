@@ -34,6 +34,9 @@ from windlass_operator.settings import LogLink, LogSettings, RuntimeDelivery, Se
         (["run", "--lease-duration", "0.5"], "'0.5' is not 1 or more"),
         (["run", "--ttl-after-finished", "1h"], "'1h' is no number of this kind"),
         (["run", "--oom-factor", "nan"], "'nan' is not 1 or more"),
+        (["run", "--max-parallel-calls", "0"], "'0' is not 1 or more"),
+        (["run", "--call-outputs-limit", "100"], "'100' is not 4096 or more"),
+        (["run", "--call-inputs-limit", "100000000"], "'100000000' is more than 33554432, what workers' streams take"),
         (["run", "--namespace-weight", "team"], "'team' isn't NAMESPACE=WEIGHT"),
         (["run", "--namespace-weight", "team=0"], "'team=0' isn't NAMESPACE=WEIGHT"),
         (["run", "--interruptible-node-selector", "{"], "'{' is no JSON: "),
@@ -162,7 +165,8 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
     )
     flags = ["--max-pods", "9", "--max-pods-per-namespace", "3", "--namespace-weight", "a=2", "--namespace-weight=b=.5"]
     flags += ["--oom-factor", "1.5", "--max-depth", "3", "--ttl-after-finished", "60", "--cache-ttl", "120"]
-    flags += ["--outputs-grace", "90"]
+    flags += ["--outputs-grace", "90", "--max-parallel-calls", "11"]
+    flags += ["--call-inputs-limit", "5000", "--call-outputs-limit", "6000"]
     flags += ["--interruptible-node-selector", '{"pool": "spot"}']
     flags += ["--interruptible-tolerations", '[{"key": "spot", "operator": "Exists"}]']
     flags += ["--store-prefix", "file:///data/{namespace}", "--store-endpoint", "http://s3", "--store-region", "eu"]
@@ -179,6 +183,9 @@ def test_flags_are_the_settings_and_their_defaults_are_those_of_the_settings() -
         ttl_after_finished=60.0,
         cache_ttl=120.0,
         outputs_grace=90.0,
+        max_parallel_calls=11,
+        call_inputs_limit=5000,
+        call_outputs_limit=6000,
         store=StoreSettings(
             prefix="file:///data/{namespace}",
             endpoint="http://s3",

@@ -43,6 +43,8 @@ from windlass_operator.telemetry.logs import configure
 from windlass_operator.telemetry.server import serve
 
 LEAST_LOG = 1024
+MOST_OF_A_CALL = 32 * 1024 * 1024
+"""Bytes of inputs, or of a result: half of what a message of a stream may have (dispatch.server.MESSAGE_LIMIT)."""
 DEAF = 300.0
 """Seconds without a word on a watch (bookmarks come about every minute) after which the operator calls itself
 unhealthy.
@@ -324,6 +326,27 @@ def _register_actors(parser: argparse.ArgumentParser, defaults: Settings) -> Non
         metavar="SECONDS",
         help="between two signs of life; who misses three is taken for gone (default: %(default)s)",
     )
+    parser.add_argument(
+        "--max-parallel-calls",
+        type=_positive,
+        default=defaults.max_parallel_calls,
+        metavar="N",
+        help="calls of one Execution that are handed out, or wait for a worker, at a time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--call-inputs-limit",
+        type=_call_limit,
+        default=defaults.call_inputs_limit,
+        metavar="BYTES",
+        help="the inputs of a call as JSON (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--call-outputs-limit",
+        type=_call_limit,
+        default=defaults.call_outputs_limit,
+        metavar="BYTES",
+        help="the result record of a call (default: %(default)s)",
+    )
 
 
 def _register_logs(parser: argparse.ArgumentParser, defaults: LogSettings) -> None:
@@ -390,6 +413,14 @@ def _count(text: str) -> int:
 
 def _positive(text: str) -> int:
     return _number(text, int, 1)
+
+
+def _call_limit(text: str) -> int:
+    """Bytes of what a message to or from a worker carries: as much as a pod's record, and what a stream takes."""
+    found = _number(text, int, Settings().outputs_limit)
+    if found > MOST_OF_A_CALL:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {MOST_OF_A_CALL}, what workers' streams take")
+    return found
 
 
 def _seconds(text: str) -> float:
@@ -703,6 +734,9 @@ async def _settings(arguments: argparse.Namespace, cluster: KubernetesCluster) -
         dispatcher_secret=arguments.dispatcher_secret,
         dispatcher_keys=arguments.dispatcher_keys,
         dispatcher_heartbeat=arguments.dispatcher_heartbeat,
+        max_parallel_calls=arguments.max_parallel_calls,
+        call_inputs_limit=arguments.call_inputs_limit,
+        call_outputs_limit=arguments.call_outputs_limit,
         pod_ip=arguments.pod_ip,
         shards=arguments.shards,
         lease_duration=arguments.lease_duration,
