@@ -25,7 +25,7 @@ from windlass_operator.dispatch.calls import Phase
 from windlass_operator.dispatch.messages import Result
 from windlass_operator.manifests.look import BUNDLE_KEY
 from windlass_operator.reconcile import paths
-from windlass_operator.settings import Settings
+from windlass_operator.settings import Settings, StoreSettings
 
 Story = Callable[[World, Fleet], Awaitable[None]]
 
@@ -314,6 +314,34 @@ def test_code_comes_by_the_stream_once_for_each_worker() -> None:
 
     python = {"entrypoint": "m:inc", "code": {"configMap": "code"}}
     played(story, task(python=python), chain(2))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "own", "folder"),
+    [
+        ("", "", None),
+        ("s3://b/{namespace}", "", "s3://b/ns/e.{uid}"),
+        ("s3://b/{namespace}", "s3://mine", "s3://mine/e.{uid}"),
+    ],
+    ids=["no store", "the cluster's", "the run's own"],
+)
+def test_a_call_writes_to_the_folder_of_its_run(prefix: str, own: str, folder: str | None) -> None:
+    orders: list[Mapping[str, Any]] = []
+
+    async def story(world: World, fleet: Fleet) -> None:
+        def notes(order: Mapping[str, Any]) -> Body:
+            orders.append(order)
+            return increments(order)
+
+        await fleet.add("w0", notes)
+        made = run()
+        made["spec"] = {**made["spec"], **({"rawOutputPrefix": own} if own else {})}
+        uid = world.create(made)["metadata"]["uid"]
+        assert outputs(await world.finished("e")) == 2
+        assert {order.get("store") for order in orders} == {folder and folder.format(uid=uid)}
+
+    played(story, task(), chain(2), settings=Settings(store=StoreSettings(prefix=prefix), backoff_base=0.01))
+    assert len(orders) == 2
 
 
 def test_a_dynamic_task_that_runs_in_a_pool_gives_a_workflow_that_runs_as_a_child() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import hashlib
 import json
 import os
 import random
@@ -712,6 +714,81 @@ def test_without_a_bundle_the_code_is_the_images(tmp_path: Path) -> None:
         async with place(tmp_path) as at:
             at.dispatcher.run("c", order("job:double", {"x": 1}), "")
             assert await at.dispatcher.outputs("c") == {"o0": 2}
+
+    run(test)
+
+
+WRITES = """
+from windlass import FlyteFile
+
+@task
+def writes(text: str) -> FlyteFile:
+    with open("made", "w") as file:
+        file.write(text)
+    return FlyteFile("made")
+"""
+
+
+def archived(folder: Path, files: dict[str, str]) -> dict[str, str]:
+    """Code as the store has it."""
+    _, packed = bundle(files)
+    path = folder / f"{hashlib.sha256(packed).hexdigest()}.tar.gz"
+    path.write_bytes(packed)
+    return {"uri": f"file://{path}", "sha256": hashlib.sha256(gzip.decompress(packed)).hexdigest()}
+
+
+def test_code_of_the_store_is_fetched_once_and_each_archive_has_its_own_process(tmp_path: Path) -> None:
+    one = archived(tmp_path, JOB)
+    other = archived(tmp_path, {"job.py": JOB["job.py"].replace("2 * x", "3 * x")})
+
+    async def test() -> None:
+        async with place(tmp_path) as at:
+
+            async def outputs(call: str, entrypoint: str, archive: dict[str, str], **inputs: Any) -> Any:
+                at.dispatcher.run(call, order(f"job:{entrypoint}", inputs, bundle=archive), "")
+                return (await at.dispatcher.outputs(call))["o0"]
+
+            first = await outputs("c1", "count", one)
+            assert await outputs("c2", "double", other, x=2) == 6
+            Path(one["uri"].removeprefix("file://")).unlink()
+            assert await outputs("c3", "count", one) == [first[0], 2, 2], "it is in the same process, and unpacked"
+            assert await outputs("c4", "double", one, x=2) == 4
+
+    run(test)
+
+
+def test_code_that_the_store_has_not_or_that_was_changed_there_is_the_calls_failure(tmp_path: Path) -> None:
+    kept = archived(tmp_path, JOB)
+    gone, changed = {**kept, "uri": f"file://{tmp_path}/gone"}, {**kept, "sha256": "0" * 64}
+
+    async def test() -> None:
+        async with place(tmp_path) as at:
+            for call, archive, code, says in (
+                ("c1", gone, "USER:CodeNotFound", "is gone; bring it again"),
+                ("c2", changed, "BundleUnreadable", "is not the code that the task was made with"),
+            ):
+                at.dispatcher.run(call, order("job:double", {"x": 1}, bundle=archive), "")
+                error = await at.dispatcher.error(call)
+                assert error["code"] == code
+                assert says in error["message"]
+            at.dispatcher.run("c3", order("job:double", {"x": 1}, bundle=kept), "")
+            assert await at.dispatcher.outputs("c3") == {"o0": 2}, "the worker goes on"
+
+    run(test)
+
+
+def test_each_call_writes_to_the_folder_of_its_run(tmp_path: Path) -> None:
+    code = {"job.py": f"{HEAD}{WRITES}"}
+
+    async def test() -> None:
+        async with place(tmp_path, code) as at:
+            for name in ("one", "two", "one"):
+                folder = tmp_path / name
+                call = f"c-{name}-{len(at.dispatcher.heard)}"
+                at.dispatcher.run(call, order("job:writes", {"text": name}, store=str(folder)), at.code)
+                found = (await at.dispatcher.outputs(call))["o0"]
+                assert found["uri"].startswith(f"{folder}/")
+                assert Path(found["uri"]).read_text() == name
 
     run(test)
 

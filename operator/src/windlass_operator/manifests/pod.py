@@ -101,8 +101,13 @@ def task_document(ask: PodAsk, limit: int) -> str:
 
 
 def call_document(ask: PodAsk) -> str:
-    """The same for a warm worker: code of a ConfigMap comes apart, and what it gives may be larger."""
+    """The same for a warm worker: code of a ConfigMap comes apart, what it gives may be larger, and where the data of
+    its run goes is said here, since the worker's pod has calls of many runs.
+    """
     document = _document(ask, ask.look.settings.call_outputs_limit)
+    folder = data_folder(ask)
+    if folder:
+        document["store"] = folder
     if ask.look.code:
         document["bundle"] = None
     return json.dumps(document, separators=(",", ":"))

@@ -16,13 +16,15 @@ import os
 import signal
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from windlass.runtime import VERSION, ending, record, worker
 from windlass.runtime.warm import bundles, kernel, logs, process, settings as given
 from windlass.runtime.warm.ledger import Ledger
 from windlass.runtime.warm.streams import Stream, Streams
 from windlass_api.protocol import dispatcher_pb2 as pb
+
+T = TypeVar("T")
 
 TIMED_OUT, CANCELLED, DRAINED = "TimedOut", "Cancelled", "Drained"
 _TICK = 1.0
@@ -47,6 +49,9 @@ class Call:
     def __init__(self, run: pb.Run, asked_by: Stream) -> None:
         self.run = run
         self.asked_by = asked_by
+        self.archive = None if run.code else bundles.archive_of(run.order)
+        self.code = run.code or (self.archive["sha256"] if self.archive else "")
+        """What its code is known by. Empty: it is the image's own."""
         self.started = 0.0
         self.reason = ""
         """Why it is ended from outside, if it is."""
@@ -81,6 +86,7 @@ class Supervisor:
         self._arriving = bundles.Arriving()
         self._folders: dict[str, str] = {}
         self._wanted: dict[str, asyncio.Future[bytes]] = {}
+        self._fetching: dict[str, asyncio.Future[str]] = {}
         self._idle_since = time.monotonic()
         self._beaten = 0.0
         self._told_to_end_at: float | None = None
@@ -223,8 +229,7 @@ class Supervisor:
         except _Stopped:
             result = _failure(call, "Terminated", f"the call was ended before it began: {call.why}")
         except bundles.CodeError as error:
-            code = "USER:BadBundle" if error.by_user else "BundleUnreadable"
-            result = _failure(call, code, str(error))
+            result = _failure(call, error.code, str(error))
         except process.ProcessError as error:
             result = _failure(call, "WorkerProcess", str(error))
         except Exception as error:  # noqa: BLE001  a mistake of ours is the end of this call, and not of the worker
@@ -289,9 +294,11 @@ class Supervisor:
 
     async def _code(self, call: Call) -> str:
         """The folder with a call's code."""
-        digest = call.run.code
+        digest = call.code
         if not digest:
             return os.getcwd()  # noqa: PTH109  the image's own
+        if call.archive is not None:
+            return await self._from_store(call, call.archive)
         for again in (True, False):
             if digest in self._folders:
                 self._folders[digest] = self._folders.pop(digest)  # used last
@@ -306,6 +313,18 @@ class Supervisor:
                 raise
             self._folders[digest] = folder
         return self._folders[digest]
+
+    async def _from_store(self, call: Call, archive: dict[str, str]) -> str:
+        """The folder with code that the store has, fetched once for all calls that want it at the same time."""
+        if call.code not in self._folders:
+            fetching = self._fetching.get(call.code)
+            if fetching is None:
+                fetching = asyncio.ensure_future(asyncio.to_thread(bundles.fetch, archive, self.settings.folder))
+                self._fetching[call.code] = fetching
+                fetching.add_done_callback(lambda _: self._fetching.pop(call.code))
+            self._folders[call.code] = await self._unless_stopped(call, fetching)
+        self._folders[call.code] = self._folders.pop(call.code)  # used last
+        return self._folders[call.code]
 
     def _fetched(self, digest: str, stream: Stream) -> asyncio.Future[bytes]:
         future = self._wanted.get(digest)
@@ -331,7 +350,7 @@ class Supervisor:
             del self._wanted[part.code]
             wanted.set_result(content)
 
-    async def _unless_stopped(self, call: Call, future: asyncio.Future[bytes]) -> bytes:
+    async def _unless_stopped(self, call: Call, future: asyncio.Future[T]) -> T:
         stopped = asyncio.ensure_future(call.stopped.wait())
         waiting: list[asyncio.Future[Any]] = [future, stopped]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -343,9 +362,9 @@ class Supervisor:
     # ---- processes --------------------------------------------------------------------------------------------------
 
     async def _process(self, call: Call, folder: str) -> process.Process:
-        found = self._shelf.idle(call.run.code)
+        found = self._shelf.idle(call.code)
         if found is None:
-            found = process.Process(call.run.code, folder, self.settings.kill_grace)
+            found = process.Process(call.code, folder, self.settings.kill_grace)
             self._all.add(found)
             try:
                 await found.start()
