@@ -37,15 +37,16 @@ class WithStore:
     variables: dict[str, str]
     client: Any
 
-    def run(self, workflow: str, *arguments: str, **more: Any) -> tuple[Body, subprocess.CompletedProcess[str]]:
-        """A run as the CLI makes it; its Execution when it has ended, and what was printed."""
+    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """What `windlass` does here, in the namespace."""
         environment = {**os.environ, **self.variables, "KUBECONFIG": str(self.installed.cluster.kubeconfig)}
+        command = [sys.executable, "-m", "windlass._cli", *words, "--namespace", self.installed.namespace]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False)
+
+    def run(self, workflow: str, *arguments: str, file: Path = FLOWS) -> tuple[Body, subprocess.CompletedProcess[str]]:
+        """A run as the CLI makes it; its Execution when it has ended, and what was printed."""
         known = {one["metadata"]["name"] for one in self.installed.api.list("executions")}
-        done = subprocess.run(
-            [sys.executable, "-m", "windlass._cli", "run", str(FLOWS), workflow, *arguments, "-o", "json", "--remote",
-             "--namespace", self.installed.namespace],
-            env=environment, capture_output=True, text=True, timeout=180, check=False,
-        )  # fmt: skip
+        done = self.cli("run", str(file), workflow, *arguments, "-o", "json", "--remote")
         found = self.installed.api.list("executions")
         (body,) = (
             one for one in found
@@ -71,6 +72,7 @@ def store(with_windlass: Cluster, tmp_path_factory: pytest.TempPathFactory) -> I
             "store.pathStyle=true",
             "store.secret=windlass-store",
             "store.volume.persistentVolumeClaim.claimName=windlass-store",
+            "logs.capture=true",
         )
         yield running
         install(with_windlass)
@@ -219,6 +221,41 @@ def test_a_value_that_has_changed_fails_its_reader_at_once(with_store: WithStore
     assert "is another one than was written" in status["error"]["message"]
     assert lies.uri in status["error"]["message"]
     assert "attempt" not in status["nodes"]["n0"], "another attempt could not cure it"
+
+
+LARGE = """
+from ballast import TEXT
+from windlass import task, workflow
+
+@task
+def weighed() -> int:
+    print("weighed in a pod")
+    return len(TEXT)
+
+@workflow
+def large() -> int:
+    return weighed()
+"""
+
+
+def test_code_too_large_for_a_config_map_comes_by_the_store_and_the_log_outlives_its_pod(
+    with_store: WithStore, tmp_path: Path
+) -> None:
+    (tmp_path / "large.py").write_text(LARGE)
+    (tmp_path / "ballast.py").write_text(f"TEXT = {os.urandom(1 << 20).hex()!r}\n")
+    code = f"s3://{BUCKET}/{with_store.installed.namespace}"
+    run, done = with_store.run("large", "--store", code, file=tmp_path / "large.py")
+    assert run["status"]["phase"] == "Succeeded", done.stderr
+    assert json.loads(done.stdout) == {"o0": 2 << 20}
+    api = with_store.installed.api
+    (archive,) = (one["spec"]["python"]["code"]["archive"] for one in api.list("tasks"))
+    assert archive["uri"].removeprefix(f"s3://{BUCKET}/") in with_store.objects()
+    (pod,) = api.list("pods")
+    with_store.installed.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=true")
+    assert api.list("pods") == []
+    told = with_store.cli("logs", run["metadata"]["name"])
+    assert told.returncode == 0, told.stderr
+    assert "weighed in a pod" in told.stdout
 
 
 def _text(with_store: WithStore, uri: str) -> str:
