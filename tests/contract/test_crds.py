@@ -457,7 +457,7 @@ def test_each_kind_tells_its_story_in_columns(server: Server) -> None:
         "wtask": ["NAME", "READY", "VERSION", "AGE"],
         "wwf": ["NAME", "READY", "VERSION", "AGE"],
         "wlp": ["NAME", "READY", "WORKFLOW", "SCHEDULE", "EVERY", "SUSPENDED", "LAST", "AGE"],
-        "wactor": ["NAME", "READY", "REPLICAS", "WANTED", "VERSION", "AGE"],
+        "wactor": ["NAME", "READY", "REPLICAS", "WANTED", "BUSY", "QUEUED", "VERSION", "AGE"],
         "wexec": ["NAME", "PHASE", "PROGRESS", "WORKFLOW", "DURATION", "AGE"],
         "wsig": ["NAME", "ASK", "ABOUT", "EXECUTION", "PHASE", "AGE"],
         "wart": ["NAME", "ARTIFACT", "VERSION", "TIME", "AGE"],

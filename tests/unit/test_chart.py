@@ -342,7 +342,11 @@ class TestRendered:
         assert deployment["spec"]["strategy"] == strategy
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         fields = {one["name"]: one["valueFrom"]["fieldRef"]["fieldPath"] for one in container["env"]}
-        assert fields == {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
+        assert fields == {
+            "POD_NAME": "metadata.name",
+            "POD_NAMESPACE": "metadata.namespace",
+            "POD_IP": "status.podIP",
+        }
 
     def test_the_operator_runs_restricted(self, render: Render) -> None:
         (deployment,) = of_kind(render(), "Deployment")
