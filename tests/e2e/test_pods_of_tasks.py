@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from localcluster import catalog
-from tests.e2e.conftest import SYSTEM, Installed
+from localcluster.cluster import Cluster
+from tests.e2e.conftest import SYSTEM, Installed, install
 from tests.harness import Body, condition, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]  # the first test of a machine builds Kubernetes
@@ -169,7 +170,7 @@ def stalls(windlass: Installed, name: str, reason: str, *words: str) -> None:
         fits = found is not None and (found["status"], found["reason"]) == ("True", reason)
         return fits and all(word in (found or {})["message"] for word in words)
 
-    windlass.api.execution(name, told, f"it to stall with {reason} and {words}", 90)
+    windlass.api.execution(name, told, f"it to stall with {reason} and {words}", 180)
 
 
 def secret(windlass: Installed, name: str, **data: str) -> None:
@@ -178,6 +179,15 @@ def secret(windlass: Installed, name: str, **data: str) -> None:
     windlass.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
 
+@pytest.fixture
+def patient(with_windlass: Cluster) -> Iterator[None]:
+    """The operator waits long for what pods lack: the kubelet looks for it again after up to two minutes."""
+    install(with_windlass, "imagePullGrace=300")
+    yield
+    install(with_windlass)
+
+
+@pytest.mark.usefixtures("patient")
 def test_secrets_are_found_as_locally_and_one_that_is_missing_is_named_until_it_comes(
     windlass: Installed, tmp_path: Path
 ) -> None:

@@ -43,8 +43,8 @@ class Run:
     """``node`` and ``code`` as they are; ``type``, and ``message``, a part of it."""
     nodes: Facts = field(default_factory=dict)
     """The phases of those that did not succeed."""
-    attempts: Facts = field(default_factory=dict)
-    """The number of the last attempt, of those that had more than one."""
+    attempts: Facts | None = field(default_factory=dict)
+    """The number of the last attempt, of those that had more than one. None where that is another's to say."""
     failures: Facts = field(default_factory=dict)
     """Whose fault the failed attempts were, of some nodes."""
     cache: Facts = field(default_factory=dict)
@@ -170,8 +170,9 @@ def _wrong_nodes(run: Run, ended: Ended) -> Iterator[str]:
     nodes = ended.status.get("nodes") or {}
     phases = {name: node["phase"] for name, node in nodes.items() if node["phase"] != "Succeeded"}
     yield from _compare("nodes that did not succeed", dict(run.nodes), phases)
-    attempts = {name: node["attempt"] for name, node in nodes.items() if node.get("attempt")}
-    yield from _compare("attempts", dict(run.attempts), attempts)
+    if run.attempts is not None:
+        attempts = {name: node["attempt"] for name, node in nodes.items() if node.get("attempt")}
+        yield from _compare("attempts", dict(run.attempts), attempts)
     for name, failures in run.failures.items():
         yield from _compare(f"failures of {name}", failures, nodes[name].get("failures"))
     for name, (state, part) in run.cache.items():

@@ -829,7 +829,7 @@ EXAMPLES = (
         "examples/images",
         "average",
         "images that nobody has built",
-        (refused({}, "", "registry.example.com/team", nodes={"n0": "Failed", "n1": "Cancelled"}),),
+        (refused({}, "", "registry.example.com/team", nodes={"n0": "Failed", "n1": "Cancelled"}, attempts=None),),
         (*local(NO_IMAGES, ok({}, "2.50")), Differs(MEMORY, NO_IMAGES, ok({}, "2.50"))),
     ),
     Row("examples/wordcount", "wordcount", "words", (Run({"text": "to be or not to be", "top": 2}),)),

@@ -25,7 +25,7 @@ stubborn = shell(
     retries=1,
 )
 random = shell("random", "echo $SRANDOM > /var/outputs/y", outputs=kwtypes(y=int), cache=Cache(version="1"))
-refusing = shell("refusing", "echo no, thanks > /var/outputs/error; exit 1", retries=2)
+refusing = shell("refusing", "echo no, thanks > /var/outputs/error; exit 1", retries=2, output_data_dir="/var/outputs")
 
 
 @workflow

@@ -51,7 +51,7 @@ def on_any(n: int) -> int:
     return n
 
 
-@task(retries=1, timeout=10)
+@task(retries=1, timeout=15)
 def slow_at_first(n: int) -> int:
     end = time.monotonic() + (60 if first_time() else 0)
     while time.monotonic() < end:
