@@ -181,6 +181,16 @@ def test_a_call_that_never_arrived_is_sent_again_on_the_next_stream() -> None:
     assert pool.runs() == [(2, key().text())]
 
 
+def test_a_call_that_is_lost_on_the_way_again_and_again_is_not_taken_for_begun() -> None:
+    pool = Pool("w0")
+    pool.dispatch(key())
+    for link in range(1, 8):
+        assert pool.runs() == [(link, key().text())]
+        pool.board.lost(link, pool.now)
+        pool.hello("w0")
+        assert isinstance(pool.view(key()).evidence, Waiting), "its worker lives, and says that it never got it"
+
+
 def test_after_a_restart_the_workers_say_what_there_is() -> None:
     pool = Pool("w0", "w1", connect=False)
     assert pool.board.unsure(("ns", "e"), POOL, 0.0)

@@ -407,7 +407,9 @@ class Switchboard:
         self._links[link] = worker
         said = {*hello.running, *(result.call for result in hello.results)}
         for call_id in [one for one in worker.calls if one not in said]:
-            self._never_came(self.calls[call_id], now)
+            call = self.calls[call_id]
+            call.sent -= call.phase is Phase.SENT  # it was lost on its way: it has ended nobody
+            self._never_came(call, now)
         for call_id in hello.running:
             self._started(worker, call_id, now)
         for result in hello.results:
