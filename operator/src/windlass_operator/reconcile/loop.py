@@ -312,7 +312,7 @@ class Reconciler:
         """The closure that the Execution is pinned to, or is pinned to now; None when there is none (yet, or ever)."""
         digest = tracked.written.get("closure")
         if not digest:
-            started = self.store.closure_of(namespace, name, tracked.uid)
+            started = tracked.pinned or self.store.closure_of(namespace, name, tracked.uid)
             return await (
                 self._resume(namespace, name, tracked, started) if started else self._admit(namespace, name, tracked)
             )
@@ -376,6 +376,9 @@ class Reconciler:
         outcome: Outcome = await self._closures.pin(namespace, name, tracked.uid, closure)
         match outcome:
             case Done():
+                if tracked.pinned != closure.hash:  # what is known of nodes is of the closure before
+                    tracked.state = ExecutionState() if tracked.pinned else tracked.state
+                    tracked.pinned = closure.hash
                 return closure
             case Held(reason, message):
                 await self._wait(namespace, name, tracked, reason, message)

@@ -58,6 +58,8 @@ class Tracked:
     """The resourceVersion with which ``written`` was written or found."""
     depth: int = 0
     """How many Executions it is inside of."""
+    pinned: str = ""
+    """The closure that ``state`` is about, which the status may not say yet."""
     sent: Mapping[str, Any] | None = None
     """The status that was last asked to be written: it may be there although nobody answered."""
     news: tuple[str, Raw] | None = None
@@ -85,7 +87,7 @@ class Tracked:
         self.written, self.shown = dict(status), {}
         if status == self.sent:
             return False
-        self.state = parse(status)
+        self.state, self.pinned = parse(status), ""
         self.known.clear()
         self.reservations.clear()
         return True
