@@ -20,8 +20,8 @@ from tests.matrix.rows import ROWS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]  # the first row waits for all of them
 
-PATIENCE = 600.0
-AT_ONCE = 16
+PATIENCE = 840.0
+AT_ONCE = 8
 """Rows that are under way at a time: enough to keep a small node busy, few enough for timeouts to mean something."""
 PAUSE = 0.25
 """Seconds between two looks at all of them: looking costs the node what its pods need."""
