@@ -16,7 +16,7 @@ from tests.matrix.rows import ROWS
 
 pytestmark = pytest.mark.timeout(300)
 
-PATIENCE = 25.0
+PATIENCE = 90.0
 """Seconds after which a row that hasn't ended is taken to be stuck."""
 
 HERE = [row for row in ROWS if row.runs_in(MEMORY)]
