@@ -135,10 +135,6 @@ class World(ApiServer):
         answer = self.answer(method, path, wire(body), content_type, accept, query)
         return Answer(answer.status, wire(answer.body))
 
-    def stream(self, path: str, query: Mapping[str, str]) -> Any:
-        """Nobody watches here: who has to hear of a change is told."""
-        raise NotImplementedError(path)
-
     def created_at(self) -> str:
         """Now."""
         return rfc3339_seconds(clock.now())

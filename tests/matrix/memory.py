@@ -21,10 +21,9 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import windlass
 from tests.api_server import MERGE_PATCH, ApiServer, Place, collections_of, wire
@@ -33,7 +32,7 @@ from tests.matrix.row import Body
 from windlass_api import names
 from windlass_api.quantities import amount
 from windlass_operator.clients import clock
-from windlass_operator.clients.cluster import JSON, Answer
+from windlass_operator.clients.cluster import JSON
 from windlass_operator.core.clock import rfc3339_seconds
 from windlass_operator.core.plan_definition import DEFINITIONS
 from windlass_operator.reconcile.loop import Reconciler
@@ -74,27 +73,6 @@ class Memory(ApiServer):
             for job in jobs:
                 job.cancel()
             await self._kubelet.stop()
-
-    # -- for the operator
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        content_type: str = JSON,
-        accept: str = JSON,
-        query: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """One request."""
-        await asyncio.sleep(0)
-        answer = self.answer(method, path, wire(body), content_type, accept, query)
-        return Answer(answer.status, wire(answer.body))
-
-    def stream(self, path: str, query: Mapping[str, str]) -> Any:
-        """Nobody watches here: who has to hear of a change is told."""
-        raise NotImplementedError(path)
 
     # -- for people
 

@@ -151,10 +151,6 @@ class Connection:
         await self._travel()
         return Answer(answer.status, wire(answer.body))
 
-    def stream(self, path: str, query: Mapping[str, str]) -> Any:
-        """Nobody watches here: the feed tells."""
-        raise NotImplementedError(path)
-
     def _done(self, method: str, path: str, body: Any, content_type: str, accept: str, query: Any) -> Answer:
         with self._world.acting("operator"):
             answer = self._world.answer(method, path, body, content_type, accept, query)

@@ -40,7 +40,6 @@ class _Deceived:
 
     def __init__(self, real: Cluster, deceive: Ask) -> None:
         self._real, self._deceive = real, deceive
-        self.stream = real.stream
 
     async def request(self, method: str, path: str, body: Any = None, **rest: Any) -> Answer:
         """One request."""

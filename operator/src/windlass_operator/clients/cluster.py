@@ -57,7 +57,7 @@ class Answer:
 
 
 class Cluster(Protocol):
-    """What the operator needs of an API server."""
+    """What passes need of an API server."""
 
     async def request(
         self,
@@ -70,6 +70,10 @@ class Cluster(Protocol):
         query: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request. Trouble on the way is an answer too: nothing is raised but cancellation."""
+
+
+class Watchable(Cluster, Protocol):
+    """What watches need of it besides."""
 
     def stream(self, path: str, query: Mapping[str, str]) -> Any:
         """An async context manager that gives an async iterator of the raw lines of a watch."""

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from windlass_operator.clients import clock
-from windlass_operator.clients.cluster import Cluster, ConnectionLostError, WatchRefusedError
+from windlass_operator.clients.cluster import ConnectionLostError, Watchable, WatchRefusedError
 
 PAGE = 500
 PAUSE = 0.2
@@ -28,7 +28,7 @@ class Watch:
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: Watchable,
         path: str,
         selector: str,
         on_event: Callable[[str, Raw], None],
