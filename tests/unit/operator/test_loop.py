@@ -360,6 +360,16 @@ def lose_the_closure(world: World) -> None:
     world.reconciler.pods_listed([world.get(paths.pods("ns", "e-a-0"))], 1000)
 
 
+def test_a_run_stays_with_the_closure_that_it_was_pinned_to_though_no_status_says_so_yet(world: World) -> None:
+    rest = {"sleep": {"duration": "1h"}}
+    world.know(("Workflow", "wf", flow({"id": "before", **rest})))
+    world.cluster.say("PATCH", STATUS, refusal(500, message="away"))
+    assert "closure" not in world.run()
+    world.know(("Workflow", "wf", flow({"id": "after", **rest})))
+    world.time += 60
+    assert list(world.hear()["nodes"]) == ["before"]
+
+
 def test_a_lost_closure_is_made_again_from_definitions_that_are_still_the_same(world: World) -> None:
     world.define({"id": "a"})
     world.run()

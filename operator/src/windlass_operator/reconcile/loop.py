@@ -376,9 +376,9 @@ class Reconciler:
         outcome: Outcome = await self._closures.pin(namespace, name, tracked.uid, closure)
         match outcome:
             case Done():
-                if tracked.pinned != closure.hash:  # what is known of nodes is of the closure before
-                    tracked.state = ExecutionState() if tracked.pinned else tracked.state
-                    tracked.pinned = closure.hash
+                if tracked.pinned not in ("", closure.hash):  # what is known of nodes is of the closure before
+                    tracked.state = ExecutionState()
+                tracked.pinned = closure.hash
                 return closure
             case Held(reason, message):
                 await self._wait(namespace, name, tracked, reason, message)
