@@ -74,11 +74,11 @@ class World:
             self.cluster,
             self.store,
             definitions,
+            self.dispatcher,
             Settings(),
             lambda _namespace, _name, delay: self.woken.append(delay),
             lambda *_: keeper,
         )
-        self.pools.dispatcher = self.dispatcher
         self.pools.contact = Contact("10.0.0.1:7433", "PEM", 0.0)
 
     def environment(self, **spec: Any) -> None:

@@ -13,7 +13,6 @@ Errors never reach kopf: a pass that raises is logged, counted, and repeated wit
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 from windlass_api import names
@@ -95,20 +94,21 @@ class Reconciler:
         self.cache = CacheKeeper(cluster)
         lookups = Lookups(cluster, self.store, self._closures, self.cache)
         self._definitions = Definitions(cluster, self.store)
-        self.pools = Pools(
-            cluster,
-            self.store,
-            self._definitions,
-            settings,
-            lambda namespace, name, delay: self.queue.wake_after(("ActorEnvironment", namespace, name), delay),
-            shards.owns,
-        )
-        self.dispatcher = self.pools.dispatcher = Dispatcher(
+        self.dispatcher = Dispatcher(
             clock.now,
             self._call_news,
             shards.owns,
             bundles(cluster),
             beat=settings.dispatcher_heartbeat,
+        )
+        self.pools = Pools(
+            cluster,
+            self.store,
+            self._definitions,
+            self.dispatcher,
+            settings,
+            lambda namespace, name, delay: self.queue.wake_after((POOL, namespace, name), delay),
+            shards.owns,
         )
         self.dispatcher.pool_news = self.pools.news
         self.dispatcher.meter = telemetry.actors
@@ -529,16 +529,15 @@ class Reconciler:
         namespace: str,
         name: str,
         tracked: Tracked,
-        moves: Iterable[Transition],
+        moves: tuple[Transition, ...],
         touched: float | None,
         calls: frozenset[str],
     ) -> None:
-        told = tuple(moves)
-        started = {move.node for move in told if move.after is NodePhase.QUEUED}
+        started = {move.node for move in moves if move.after is NodePhase.QUEUED}
         if touched is not None and started:
             observe = self._telemetry.actors.hopped if started & calls else self._telemetry.handed_over
             observe(clock.monotonic() - touched)
-        self._telemetry.node_transitions(namespace, name, tracked.uid, told)
+        self._telemetry.node_transitions(namespace, name, tracked.uid, moves)
 
     async def _write(
         self, namespace: str, name: str, tracked: Tracked, status: dict[str, Any], calls: frozenset[str] = frozenset()

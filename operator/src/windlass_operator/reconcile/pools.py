@@ -70,30 +70,6 @@ class Dispatching(Protocol):
         """Why calls wait for workers."""
 
 
-class NoDispatcher:
-    """Where an operator has none: nothing calls it, and it has no calls."""
-
-    def demands(self, namespace: str, environment: str) -> Iterable[Demand]:
-        """None."""
-        return ()
-
-    def workers(self, namespace: str, environment: str) -> Iterable[WorkerView]:
-        """None."""
-        return ()
-
-    def drain(self, pod_uid: str, reason: str) -> None:
-        """Nobody hears it."""
-
-    def pods(self, namespace: str, environment: str, pods: Mapping[str, PodView]) -> None:
-        """Nobody hears it."""
-
-    def all_pods_known(self) -> None:
-        """Nobody hears it."""
-
-    def why(self, pool: PoolKey, why: Waiting) -> None:
-        """Nobody hears it."""
-
-
 @dataclass(slots=True)
 class _Pool:
     """What is remembered of one environment's workers."""
@@ -123,6 +99,7 @@ class Pools:
         cluster: Cluster,
         store: Store,
         definitions: Definitions,
+        dispatcher: Dispatching,
         settings: Settings,
         wake: Callable[[str, str, float], None],
         keeps: Callable[[str, str], bool],
@@ -132,7 +109,7 @@ class Pools:
         """
         self._cluster, self._store, self._definitions, self._settings = cluster, store, definitions, settings
         self._wake, self._keeps = wake, keeps
-        self.dispatcher: Dispatching = NoDispatcher()
+        self.dispatcher = dispatcher
         self.contact = Contact()
         self._pools: dict[Key, _Pool] = {}
         self.needed = asyncio.Event()
