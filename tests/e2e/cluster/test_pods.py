@@ -55,9 +55,9 @@ def test_a_pod_reaches_the_kubernetes_service(cluster: Cluster) -> None:
 def test_a_pod_mounts_an_image_as_a_volume(cluster: Cluster) -> None:
     volume = {"name": "runtime", "image": {"reference": catalog.RUNTIME, "pullPolicy": "Never"}}
     mount = {"name": "runtime", "mountPath": "/mnt/image"}
-    program = "import os; print(sorted(one for one in os.listdir('/mnt/image') if one.startswith('windlass')))"
+    program = "import os; print(sorted(os.listdir('/mnt/image')))"
     described = pod("mounting", program, volumes=[volume], container={"volumeMounts": [mount]})
-    assert run(cluster, described) == "['windlass', 'windlass_api']\n"
+    assert run(cluster, described) == "['actors', 'windlass', 'windlass_api', 'windlass_s3']\n"
 
 
 def test_a_pod_reaches_another_through_a_service_and_exec_enters_it(cluster: Cluster) -> None:
