@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from localcluster import catalog
 from tests.e2e.conftest import SYSTEM, Installed
 from tests.e2e.test_runs import EXAMPLES, local
 from tests.harness import Body, condition, wait_until
@@ -181,6 +182,36 @@ def test_a_changed_environment_gets_other_workers_and_what_runs_ends_with_the_ea
     assert old in pools.uids(), "it has not done what it was doing"
     pools.api.merge("executions", before, {"spec": {"cancel": True}})
     wait_until(lambda: old not in pools.uids(), "the earlier worker to leave", 40)
+
+
+def flavoured(pools: Pools, flavour: str) -> None:
+    """A PodTemplate whose pods have that flavour."""
+    main = {"name": "primary", "image": catalog.USER, "env": [{"name": "FLAVOUR", "value": flavour}]}
+    template = {"spec": {"containers": [{**main, "imagePullPolicy": "Never"}]}}
+    body = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "flavoured"}, "template": template}
+    pools.windlass.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+
+def test_a_pod_template_that_a_pool_names_is_waited_for_and_a_changed_one_replaces_workers(pools: Pools) -> None:
+    pools.api.merge("actorenvironments", "pool", {"spec": {"podTemplateName": "flavoured", "env": None}})
+    name = pools.start("flavour")
+    wait_until(lambda: "no PodTemplate 'flavoured'" in json.dumps(pools.status()), "the environment to say so")
+    pools.api.execution(
+        name, lambda status: "ActorEnvironment pool: podTemplateName" in json.dumps(status), "the run to say so"
+    )
+    flavoured(pools, "sweet")
+    status = pools.api.finished(name, 60)
+    (old,) = pools.uids()
+    assert status.get("outputs") == {"o0": f"sweet in {old}"}, status
+    before = pools.start("patient", seconds=600.0)
+    pools.running(before)
+    flavoured(pools, "salty")
+    said = pools.run("flavour")
+    assert isinstance(said, str) and said.startswith("salty in ") and old not in said
+    assert old in pools.uids(), "it has not done what it was doing"
+    pools.api.merge("executions", before, {"spec": {"cancel": True}})
+    wait_until(lambda: old not in pools.uids(), "the earlier worker to leave", 60)
+    assert condition(pools.status(), "Ready") is not None
 
 
 def test_a_worker_without_work_leaves_after_its_time_and_comes_back_for_the_next_call(pools: Pools) -> None:

@@ -68,6 +68,7 @@ class ActorEnvironment:
         secret_requests: the Secrets they may read.
         pod_template: what their pods are like beyond these options.
         interruptible: whether they may run on nodes that can go away at any time.
+        pod_template_name: a PodTemplate object in the cluster to start from.
 
     Raises:
         ValueError: the name, `replica_count` or `ttl_seconds` can't be.
@@ -91,6 +92,7 @@ class ActorEnvironment:
         secret_requests: Iterable[Secret] | None = None,
         pod_template: PodTemplate | None = None,
         interruptible: bool = False,
+        pod_template_name: str | None = None,
     ) -> None:
         options = dict(locals())
         fields = {option: options[option] for option in OWNED if option in options}

@@ -177,8 +177,9 @@ def dynamic_version(hash: str) -> str:  # noqa: A002  the word the callers use
 
 
 def pool_revision(spec: Mapping[str, Any]) -> str:
-    """What tells pools of one ActorEnvironment apart: a hash of what its workers are like. How many there are is not
-    part of it, so scaling makes no new pool.
+    """What tells pools of one ActorEnvironment apart: a hash of what its workers are like, which is what it says, and
+    the template of the PodTemplate object that it names. How many there are is not part of it, so scaling makes no new
+    pool.
     """
     return content_hash({field: value for field, value in spec.items() if field not in ("replicas", "description")})
 

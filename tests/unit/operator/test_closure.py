@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.operator.things import Body, closure, flow, task
+from windlass_api import names
 from windlass_api.validation import Find
 from windlass_operator.core.admission import Admitted, NotYet, Refused, Verdict, admit
 from windlass_operator.core.closure import (
@@ -20,6 +21,7 @@ from windlass_operator.core.closure import (
     load,
     workflow_of_task,
 )
+from windlass_operator.manifests.worker_pod import resolved
 
 INT = {"type": "int"}
 REF_N0 = {"$ref": "nodes.n0.outputs.o0"}
@@ -405,3 +407,36 @@ def test_a_pod_template_is_pinned_and_another_one_makes_another_closure() -> Non
 def test_the_pod_template_of_the_run_stands_for_those_of_its_tasks() -> None:
     verdict = pinned({"overrides": {"podTemplateName": "mine"}}, mine={"spec": {}})
     assert set(verdict.closure.pod_templates) == {"mine"}
+
+
+def pinned_pool(spec: Body | None = None, **templates: Body) -> Any:
+    """What becomes of an Execution of a task of a pool that names the PodTemplate `base`, where there are these."""
+    found = {
+        ("Task", "t"): task(actor={"name": "pool"}),
+        ("ActorEnvironment", "pool"): {"replicas": 2, "podTemplateName": "base"},
+    }
+    return admit(
+        {"task": {"name": "t"}, **(spec or {})},
+        lambda kind, name, _: found.get((kind, name)),
+        lambda _: None,
+        find_template=templates.get,
+    )
+
+
+def test_a_pod_template_that_a_pool_names_is_waited_for_by_name() -> None:
+    text = "ActorEnvironment pool: podTemplateName: there is no PodTemplate 'base' in this namespace (yet)"
+    assert pinned_pool() == NotYet("PodTemplateNotFound", text)
+
+
+def test_the_pod_template_of_a_pool_is_pinned_and_another_one_makes_another_pool() -> None:
+    first, second = (pinned_pool(base={"spec": {"hostname": name}}).closure for name in ("a", "b"))
+    assert first.environments["pool"]["template"] == {"spec": {"hostname": "a"}}
+    ((one,), (other,)) = first.actors, second.actors
+    assert one.environment == other.environment == "pool" and one.revision != other.revision
+    assert one.revision == names.pool_revision(resolved({"podTemplateName": "base"}, {"spec": {"hostname": "a"}}))
+    assert load(first.document).actors == first.actors, "as it is read back"
+
+
+def test_the_pod_template_of_the_run_is_none_for_pools_that_are_there_already() -> None:
+    verdict = pinned_pool({"overrides": {"podTemplateName": "mine"}}, base={"spec": {}})
+    assert verdict.closure.pod_templates == {}

@@ -13,6 +13,8 @@ from windlass_operator.core.plan_actor import (
     BACKOFF_FACTOR,
     DRAIN_IDLE,
     FAILURES_KEPT,
+    LOOK_AT_TEMPLATE,
+    LOOK_FOR_TEMPLATE,
     SILENT,
     STATUS_PAUSE,
     STUCK_IN_VAIN,
@@ -27,6 +29,7 @@ from windlass_operator.core.plan_actor import (
     plan_pool,
 )
 from windlass_operator.core.workers import Stage, WorkerPod
+from windlass_operator.manifests.worker_pod import resolved
 
 NOW = 1_000_000.0
 PEM = "the authority"
@@ -176,6 +179,65 @@ def test_workers_of_an_earlier_revision_stay_while_they_are_used_and_drain_when_
     assert drained(plan(old, workers=(worker(old, idle_since=NOW - 99),), demands=needed)) == []
 
 
+def test_an_earlier_revision_has_as_many_workers_as_another_replica_has_started_for_it() -> None:
+    several = [pod(index, revision="r-old") for index in range(3)]
+    busy = [worker(one, 0, free=0, idle_since=None) for one in several]
+    assert drained(plan(*several, workers=tuple(busy), environment=environment(replicas=1))) == []
+    none = plan(*several, workers=tuple(busy), environment=environment(replicas=0))
+    assert drained(none) == [one.uid for one in several], "scaling to 0 is for all of them"
+
+
+# ---- PodTemplates that are named ------------------------------------------------------------------------------------
+
+NAMED = environment(podTemplateName="base")
+
+
+def template(value: str) -> dict[str, Any]:
+    return {"spec": {"containers": [{"name": "primary", "image": "x", "env": [{"name": "FLAVOUR", "value": value}]}]}}
+
+
+def named(value: str, waiting: int = 0) -> Demand:
+    spec = resolved(NAMED["spec"], template(value))
+    return Demand(revision=names.pool_revision(spec), spec=spec, waiting=waiting)
+
+
+def test_workers_start_from_the_pod_template_that_their_environment_names() -> None:
+    (action,) = plan(environment=NAMED, template=template("a"), demands=(named("a", 1),)).actions
+    assert isinstance(action, CreateWorker)
+    assert {"name": "FLAVOUR", "value": "a"} in action.manifest["spec"]["containers"][0]["env"]
+
+
+def test_a_changed_pod_template_makes_another_revision_and_the_earlier_one_leaves_when_it_is_idle() -> None:
+    old, busy = pod(0, revision=named("a").revision), pod(1, revision=named("a").revision)
+    workers = worker(old, idle_since=NOW - DRAIN_IDLE), worker(busy, 1)
+    assert drained(plan(old, busy, workers=workers, environment=NAMED, template=template("a"))) == []
+    found = plan(old, busy, workers=workers, environment=NAMED, template=template("b"), demands=(named("b", 1),))
+    assert drained(found) == [old.uid]
+    assert started(found) == [names.worker_name("models", named("b").revision, 0)]
+
+
+def test_runs_that_are_pinned_to_an_earlier_pod_template_get_workers_of_that_one() -> None:
+    for now in (template("b"), None):
+        (action,) = plan(environment=NAMED, template=now, demands=(named("a", 1),)).actions
+        assert isinstance(action, CreateWorker)
+        assert {"name": "FLAVOUR", "value": "a"} in action.manifest["spec"]["containers"][0]["env"]
+
+
+def test_a_pod_template_that_is_missing_is_told_of_and_looked_for_again() -> None:
+    found = plan(environment=NAMED, template_read_at=NOW)
+    assert ready(found) == ("False", "PodTemplateNotFound")
+    assert "there is no PodTemplate 'base' in this namespace (yet)" in str(found.status)
+    assert found.wake_at == NOW + LOOK_FOR_TEMPLATE
+    assert ready(plan(environment=NAMED, template=template("a"))) == ("True", "Valid")
+
+
+def test_a_pod_template_is_looked_at_again_while_there_are_workers_of_it() -> None:
+    known: dict[str, Any] = {"environment": NAMED, "template": template("a"), "template_read_at": NOW}
+    assert plan(**known).wake_at is None
+    warm = pod(0, revision=named("a").revision)
+    assert plan(warm, workers=(worker(warm),), **known).wake_at == NOW + LOOK_AT_TEMPLATE
+
+
 # ---- trouble --------------------------------------------------------------------------------------------------------
 
 
@@ -204,18 +266,29 @@ def test_what_the_api_server_refuses_is_told_and_tried_again_later() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "reason", "says"),
+    ("spec", "template", "reason", "says"),
     [
-        ({"secrets": [{"group": "DB", "key": "k"}]}, "InvalidSecret", "secrets[0]: 'DB' can't be the name of a Secret"),
-        ({"podTemplateName": "base"}, "NotSupported", "podTemplateName: workers can't have a PodTemplate object yet"),
+        (
+            {"secrets": [{"group": "DB", "key": "k"}]},
+            None,
+            "InvalidSecret",
+            "secrets[0]: 'DB' can't be the name of a Secret",
+        ),
+        (
+            {"podTemplateName": "base"},
+            {"spec": {"containers": [{"name": "runtime"}]}},
+            "InvalidPodTemplate",
+            "PodTemplate base: a container can't be called 'runtime'",
+        ),
     ],
 )
 def test_workers_that_can_not_be_as_they_are_asked_for_are_told_of(
-    spec: dict[str, Any], reason: str, says: str
+    spec: dict[str, Any], template: dict[str, Any] | None, reason: str, says: str
 ) -> None:
     body = environment(**spec)
-    revision = names.pool_revision(body["spec"])
-    found = plan(environment=body, demands=(wants(1, revision=revision, **spec),))
+    wanted = resolved(body["spec"], template)
+    revision = names.pool_revision(wanted)
+    found = plan(environment=body, template=template, demands=(Demand(revision=revision, spec=wanted, waiting=1),))
     assert started(found) == []
     assert (found.waits[revision].reason, found.waits[revision].stuck) == (reason, True)
     assert says in found.waits[revision].message
@@ -278,12 +351,13 @@ def test_a_worker_of_a_newer_authority_than_ours_is_left_alone() -> None:
 
 
 def test_the_status_counts_workers_and_calls() -> None:
-    busy, idle, starting = pod(0), pod(1), pod(2, Stage.STARTING)
-    views = worker(busy, 1), worker(idle)
-    found = plan(busy, idle, starting, workers=views, demands=(wants(3, 1),), environment=environment(replicas=3))
+    busy, idle, starting, others = pod(0), pod(1), pod(2, Stage.STARTING), pod(3)
+    views = worker(busy, 1), worker(idle), worker(others, free=0)
+    pods = busy, idle, starting, others
+    found = plan(*pods, workers=views, demands=(wants(3, 1),), environment=environment(replicas=4))
     assert found.status is not None
     counts = {key: value for key, value in found.status.items() if key.endswith(("eplicas", "Calls"))}
-    assert counts == {"replicas": 3, "readyReplicas": 2, "busyReplicas": 1, "queuedCalls": 3}
+    assert counts == {"replicas": 4, "readyReplicas": 3, "busyReplicas": 2, "queuedCalls": 3}
     assert found.status["selector"] == "windlass.dev/pool=models"
 
 

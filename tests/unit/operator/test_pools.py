@@ -11,9 +11,10 @@ import pytest
 from tests.unit.operator.fake_cluster import FakeCluster, refusal
 from tests.unit.operator.things import Body, definition
 from windlass_api import conditions, names
+from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import Answer
 from windlass_operator.core import unsupported
-from windlass_operator.core.plan_actor import Demand, WorkerView
+from windlass_operator.core.plan_actor import LOOK_FOR_TEMPLATE, Demand, WorkerView
 from windlass_operator.dispatch.calls import PoolKey
 from windlass_operator.dispatch.switchboard import PodView
 from windlass_operator.kinds.evidence import Waiting
@@ -219,3 +220,44 @@ def test_calls_for_an_environment_that_is_gone_are_told_so() -> None:
     world.reconcile()
     why = world.dispatcher.whys[names.pool_revision({"replicas": 2})]
     assert (why.reason, world.pods()) == ("ActorEnvironmentNotFound", [])
+
+
+TEMPLATE_PATH = paths.pod_template("ns", "base")
+
+
+def put_template(world: World, hostname: str) -> None:
+    body = {"metadata": {"name": "base", "namespace": "ns"}, "template": {"spec": {"hostname": hostname}}}
+    world.cluster.put(TEMPLATE_PATH.rpartition("/")[0], body)
+
+
+def reads(world: World) -> int:
+    return sum(path == TEMPLATE_PATH for _, path in world.cluster.requests)
+
+
+def test_a_named_pod_template_is_read_now_and_then_and_its_absence_stands_in_the_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.environment(podTemplateName="base")
+    monkeypatch.setattr(clock, "now", lambda: 1000.0)
+    ready = conditions.get(world.reconcile()["conditions"], conditions.READY)
+    assert ready is not None and (ready["status"], ready["reason"]) == ("False", "PodTemplateNotFound")
+    assert LOOK_FOR_TEMPLATE in world.woken
+    put_template(world, "a")
+    world.reconcile()
+    assert reads(world) == 1, "it was looked at a moment ago"
+    monkeypatch.setattr(clock, "now", lambda: 1000.0 + LOOK_FOR_TEMPLATE)
+    ready = conditions.get(world.reconcile()["conditions"], conditions.READY)
+    assert ready is not None and ready["status"] == "True"
+    assert reads(world) == 2
+
+
+def test_an_environment_that_names_another_pod_template_has_that_one_read_at_once() -> None:
+    world = World()
+    world.environment()
+    world.reconcile()
+    assert reads(world) == 0
+    put_template(world, "a")
+    world.environment(podTemplateName="base")
+    status = world.reconcile()
+    assert (reads(world), [one["status"] for one in status["conditions"]]) == (1, ["True"])

@@ -285,6 +285,21 @@ def test_pools_read_how_many_calls_wait_and_what_workers_do() -> None:
     assert (worker.pod_uid, worker.free, worker.running, worker.idle_since) == ("w0", 0, 1, None)
 
 
+def test_a_worker_is_not_idle_while_another_replica_has_it_do_something() -> None:
+    pool = Pool("w0")
+
+    def idle_since() -> float | None:
+        (worker,) = pool.board.connected("ns", "models")
+        return worker.idle_since
+
+    pool.says(1, State(0))
+    assert PoolNews("ns", "models") in pool.board.effects()
+    assert idle_since() is None
+    pool.now += 60
+    pool.says(1, State(1))
+    assert idle_since() == pool.now
+
+
 def test_why_calls_wait_is_said_in_their_views() -> None:
     pool = Pool()
     pool.dispatch(key())

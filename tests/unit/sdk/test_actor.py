@@ -59,6 +59,7 @@ def everything() -> ActorEnvironment:
         secret_requests=[Secret(group="g", key="k")],
         pod_template=PodTemplate(labels={"team": "data"}),
         interruptible=True,
+        pod_template_name="near-the-data",
     )
 
 
@@ -77,6 +78,7 @@ def test_an_environment_says_how_many_workers_and_what_they_are_like() -> None:
         "secrets": [{"group": "g", "key": "k"}],
         "interruptible": True,
         "podTemplate": {"primaryContainer": "primary", "labels": {"team": "data"}},
+        "podTemplateName": "near-the-data",
     }
     ActorEnvironmentSpec.model_validate({**spec, "version": version})
 
@@ -93,6 +95,7 @@ DIFFERENT: list[dict[str, Any]] = [
     {"container_image": "x"},
     {"interruptible": True},
     {"pod_template": PodTemplate({"hostPID": True})},
+    {"pod_template_name": "base"},
 ]
 
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from windlass_api import cel, graph, names, overrides, refs
 from windlass_api.validation import Find
 from windlass_api.wiring import KIND_OF, definition_interface, kind_of_node
+from windlass_operator.manifests.worker_pod import resolved
 
 FindCode = Callable[[str], str | None]
 """The name of a ConfigMap with code → a hash of what is in it, or None if there is no such ConfigMap."""
@@ -178,7 +179,7 @@ class Closure:
 
     @property
     def environments(self) -> Mapping[str, Spec]:
-        """The ActorEnvironments of its tasks, by name."""
+        """The specs of the ActorEnvironments of its tasks, resolved, by name."""
         found: Mapping[str, Spec] = self.document.get("environments") or {}
         return found
 
@@ -209,8 +210,9 @@ class MissingCodeError(LookupError):
 class MissingTemplateError(LookupError):
     """A PodTemplate that is named isn't there."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"podTemplateName: there is no PodTemplate {name!r} in this namespace (yet)")
+    def __init__(self, name: str, environment: str = "") -> None:
+        where = f"ActorEnvironment {environment}: " if environment else ""
+        super().__init__(f"{where}podTemplateName: there is no PodTemplate {name!r} in this namespace (yet)")
 
 
 class MissingEnvironmentError(LookupError):
@@ -254,21 +256,35 @@ def compile_closure(workflow: Spec, find: Find, find_code: FindCode, plan: Spec 
 
 
 def with_templates(closure: Closure, of_run: str | None, find_template: FindTemplate) -> Closure:
-    """The closure with the PodTemplates that its tasks name, or the one that the Execution names for all of them.
+    """The closure with the PodTemplates that its tasks name, or the one that the Execution names for all of them; and
+    with those of the pools that tasks run in, which are the environments' to name.
 
     Raises:
         MissingTemplateError: one doesn't exist.
     """
-    tasks = [node for node in closure.nodes.values() if node.kind is NodeKind.TASK]
+    tasks = [node for node in closure.nodes.values() if node.kind is NodeKind.TASK and node.actor is None]
     named = {of_run} if of_run and tasks else {node.spec.get("podTemplateName") for node in tasks}
     wanted = sorted(name for name in named if name)
-    if not wanted:
+    of_pools = {
+        pool: resolved(spec, _template(spec["podTemplateName"], find_template, pool))
+        for pool, spec in closure.environments.items()
+        if spec.get("podTemplateName")
+    }
+    if not wanted and not of_pools:
         return closure
-    found = {name: find_template(name) for name in wanted}
-    for name, template in found.items():
-        if template is None:
-            raise MissingTemplateError(name)
-    return load({**closure.document, "podTemplates": found})
+    document = {**closure.document}
+    if wanted:
+        document["podTemplates"] = {name: _template(name, find_template) for name in wanted}
+    if of_pools:
+        document["environments"] = {**closure.environments, **of_pools}
+    return load(document)
+
+
+def _template(name: str, find_template: FindTemplate, environment: str = "") -> Spec:
+    found = find_template(name)
+    if found is None:
+        raise MissingTemplateError(name, environment)
+    return found
 
 
 def _collect(workflow: Spec, document: dict[str, Any], code: dict[str, str], find: Find, find_code: FindCode) -> None:

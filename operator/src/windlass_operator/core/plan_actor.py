@@ -7,9 +7,10 @@
                               stuck           killed          too many, or of an earlier revision: drained
                     (a condition; calls wait)  (calls run elsewhere)
 
-Workers of one revision are alike: a *revision* is a hash of what the environment says about them (names.pool_revision).
-An Execution is pinned to the revision that it was admitted with, so several live side by side: an earlier one for as
-long as there are calls for it.
+Workers of one revision are alike: a *revision* is a hash of what the environment says about them (names.pool_revision),
+with the template of the PodTemplate object that it names. An Execution is pinned to the revision that it was admitted
+with, so several live side by side: an earlier one for as long as there are calls for it. Nobody tells us that a
+PodTemplate has changed: it is looked at again, now and then.
 
 Any replica of the operator starts workers when calls wait with it: names are functions of (environment, revision,
 index), so twice is harmless. The rest, to clean up, drain and tell, is for the *keeper*: the replica that has the
@@ -23,13 +24,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from windlass_api import conditions, names
+from windlass_operator.core.admission import TEMPLATE_NOT_FOUND
 from windlass_operator.core.clock import duration, rfc3339_seconds
+from windlass_operator.core.closure import MissingTemplateError
 from windlass_operator.core.status import shorten
 from windlass_operator.core.workers import Stage, WorkerPod
 from windlass_operator.kinds.evidence import Waiting
 from windlass_operator.manifests.objects import Manifest
 from windlass_operator.manifests.templates import InvalidPodError
-from windlass_operator.manifests.worker_pod import WorkerAsk, build
+from windlass_operator.manifests.worker_pod import WorkerAsk, build, resolved
 from windlass_operator.settings import Settings
 
 DEFAULT_REPLICAS = 1
@@ -48,6 +51,10 @@ STATUS_PAUSE = 5.0
 """Seconds between two writes that tell nothing but other counts of calls."""
 RETRY_REFUSED = 5.0
 """Seconds until the API server is asked again for a pod that it has refused."""
+LOOK_FOR_TEMPLATE, LOOK_AT_TEMPLATE = 5.0, 30.0
+"""Seconds until the API server is asked again for a PodTemplate that is missing; and whether one has changed of which
+there are workers.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +63,7 @@ class Demand:
 
     revision: str
     spec: Mapping[str, Any]
-    """The environment's spec in the closures that want it."""
+    """The environment's spec in the closures that want it, resolved."""
     waiting: int = 0
     running: int = 0
     since: float | None = None
@@ -94,6 +101,9 @@ class ObservedPool:
     name: str
     environment: Mapping[str, Any] | None
     """The object; None where there is none (any more)."""
+    template: Mapping[str, Any] | None = None
+    """That of the PodTemplate object that it names, where there is one."""
+    template_read_at: float = 0.0
     ready: Mapping[str, Any] = field(default_factory=dict)
     """What its definition's own rules say: the condition ``Ready``, as far as it goes."""
     pods: tuple[WorkerPod, ...] = ()
@@ -162,7 +172,7 @@ def plan_pool(observed: ObservedPool) -> PoolPlan:
     if observed.keeper:
         actions += [action for one in revisions for action in one.cleans()]
     status, due = _status(observed, revisions) if observed.keeper else (None, None)
-    times = [due, *(when for one in revisions for when in one.times)]
+    times = [due, _look_again(observed), *(when for one in revisions for when in one.times)]
     return PoolPlan(
         tuple(actions),
         {one.revision: one.why() for one in revisions if one.demand.waiting},
@@ -171,14 +181,44 @@ def plan_pool(observed: ObservedPool) -> PoolPlan:
     )
 
 
-def current_revision(environment: Mapping[str, Any] | None) -> str:
+def current_spec(observed: ObservedPool) -> Mapping[str, Any] | None:
+    """What workers are to be like now, resolved; None where nobody says so, or not all of it."""
+    if observed.environment is None or _no_template(observed) is not None:
+        return None
+    return resolved(observed.environment["spec"], observed.template)
+
+
+def current_revision(observed: ObservedPool) -> str:
     """The revision that an environment asks for; empty where there is none."""
-    return "" if environment is None else names.pool_revision(environment["spec"])
+    spec = current_spec(observed)
+    return "" if spec is None else names.pool_revision(spec)
+
+
+def _template_name(observed: ObservedPool) -> str:
+    """The PodTemplate object that the environment names."""
+    return "" if observed.environment is None else observed.environment["spec"].get("podTemplateName") or ""
+
+
+def _no_template(observed: ObservedPool) -> Waiting | None:
+    """That the PodTemplate object is missing, where it is. Runs that name it by their pool are not admitted."""
+    name = _template_name(observed)
+    if not name or observed.template is not None:
+        return None
+    return Waiting(TEMPLATE_NOT_FOUND, str(MissingTemplateError(name)), stuck=True)
+
+
+def _look_again(observed: ObservedPool) -> float | None:
+    """When to look for the PodTemplate again: nobody tells of it."""
+    if not _template_name(observed):
+        return None
+    if observed.template is None:
+        return observed.template_read_at + LOOK_FOR_TEMPLATE
+    return observed.template_read_at + LOOK_AT_TEMPLATE if observed.pods else None
 
 
 def _revisions(observed: ObservedPool) -> list[str]:
     """The revisions that there is anything to say about, the current one first."""
-    found = [current_revision(observed.environment)]
+    found = [current_revision(observed)]
     found += sorted({one.revision for one in observed.demands} | {one.revision for one in observed.pods})
     return [revision for revision in dict.fromkeys(found) if revision]
 
@@ -188,7 +228,7 @@ class _Revision:
 
     def __init__(self, observed: ObservedPool, revision: str) -> None:
         self.observed, self.revision = observed, revision
-        self.current = revision == current_revision(observed.environment)
+        self.current = revision == current_revision(observed)
         none = Demand(revision=revision, spec={})
         self.demand = next((one for one in observed.demands if one.revision == revision), none)
         self.pods = [pod for pod in observed.pods if pod.revision == revision]
@@ -276,7 +316,7 @@ class _Revision:
         return [pod for pod in self.failed if pod.brief and pod.since > max(works, self.observed.now - FAILURE_COUNTS)]
 
     def _ask(self, index: int) -> WorkerAsk:
-        observed = self.observed
+        observed, spec = self.observed, current_spec(self.observed)
         assert observed.environment is not None, "without an environment the limit is 0"
         return WorkerAsk(
             environment=observed.name,
@@ -284,7 +324,7 @@ class _Revision:
             uid=observed.environment["metadata"]["uid"],
             revision=self.revision,
             index=index,
-            spec=observed.environment["spec"] if self.current else self.demand.spec,
+            spec=spec if spec is not None and self.current else self.demand.spec,
             dispatcher=observed.address,
             authority=observed.authority,
             settings=observed.settings,
@@ -302,11 +342,16 @@ class _Revision:
             else:
                 self.times.append(pod.since + FAILURE_COUNTS)
         yield from (_delete(pod) for pod in self.alive if self._is_stuck_in_vain(pod))
-        surplus = len(self.alive) - self.limit
-        by_worth = sorted(self.alive, key=self._worth)
-        yield from (self._dismiss(pod, "there are more workers than wanted") for pod in by_worth[: max(surplus, 0)])
+        by_worth, surplus = sorted(self.alive, key=self._worth), self._surplus()
+        yield from (self._dismiss(pod, "there are more workers than wanted") for pod in by_worth[:surplus])
         if not self.current and not self.demand.waiting:
-            yield from self._outdated(by_worth[max(surplus, 0) :])
+            yield from self._outdated(by_worth[surplus:])
+
+    def _surplus(self) -> int:
+        """Workers that are too many. How many an earlier revision may have is known where its calls wait, which may be
+        with another replica.
+        """
+        return max(0, len(self.alive) - self.limit) if self.current or self.limit == 0 else 0
 
     def _is_stuck_in_vain(self, pod: WorkerPod) -> bool:
         """Whether it can't start, and nothing has waited for it for a while."""
@@ -319,7 +364,7 @@ class _Revision:
         """The first to go: those that don't run, then the idle, then the youngest."""
         worker = self.observed.workers.get(pod.uid)
         running = pod.stage is Stage.RUNNING
-        return (0 if not running else 1 if worker is not None and worker.running == 0 else 2), -pod.created
+        return (0 if not running else 2 if worker is None or state_of(pod, worker) == BUSY else 1), -pod.created
 
     def _dismiss(self, pod: WorkerPod, reason: str) -> PoolAction:
         """One that runs is asked to leave; what it does is done first."""
@@ -389,10 +434,13 @@ class _Revision:
         return observed.now >= since + SILENT
 
 
+BUSY = "busy"
+
+
 def state_of(pod: WorkerPod, worker: WorkerView | None) -> str:
     """A worker in one word."""
     if pod.stage is Stage.RUNNING and worker is not None:
-        return "leaving" if worker.leaving else "busy" if worker.running or not worker.free else "idle"
+        return "leaving" if worker.leaving else BUSY if worker.running or not worker.free else "idle"
     words = {Stage.RUNNING: "starting", Stage.GOING: "leaving"}
     return words.get(pod.stage, pod.stage.value)
 
@@ -438,7 +486,7 @@ def _full_status(observed: ObservedPool, revisions: list[_Revision], old: Mappin
         "conditions": conditions.set_condition(known, _ready(observed, revisions)),
         "replicas": len(alive),
         "readyReplicas": len(connected),
-        "busyReplicas": sum(worker.running > 0 for worker in connected),
+        "busyReplicas": sum(state_of(pod, observed.workers.get(pod.uid)) == BUSY for pod in alive),
         "queuedCalls": sum(one.demand.waiting for one in revisions),
         "selector": f"{names.LABEL_POOL}={names.label_value(observed.name)}",
     }
@@ -449,7 +497,7 @@ def _ready(observed: ObservedPool, revisions: list[_Revision]) -> dict[str, Any]
     verdict = dict(observed.ready)
     if verdict["status"] != conditions.TRUE:
         return verdict
-    trouble = next((found for one in revisions if (found := one.trouble()) is not None), None)
+    trouble = _no_template(observed) or next((found for one in revisions if (found := one.trouble()) is not None), None)
     if trouble is None:
         return verdict
     generation = verdict["observedGeneration"]

@@ -345,7 +345,7 @@ class Switchboard:
                 slots=worker.slots,
                 free=self._room(worker),
                 running=len(worker.calls),
-                idle_since=None if worker.calls else worker.idle_since,
+                idle_since=None if worker.calls or worker.free < worker.slots else worker.idle_since,
                 leaving=worker.leaving,
             )
             for pool, members in self._members.items()
@@ -426,6 +426,9 @@ class Switchboard:
         worker.heard_at = now
         match message:
             case State(free, code):
+                if free != worker.free:  # another replica has it do something, or had
+                    worker.idle_since = now
+                    self._pool_news(worker.pool)
                 worker.free, worker.warm = min(free, worker.slots), frozenset(code)
             case Started(call_id, at):
                 call = self.calls.get(call_id)

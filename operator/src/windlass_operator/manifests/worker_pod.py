@@ -16,7 +16,6 @@ from windlass_api import names
 from windlass_api.protocol import AUDIENCE
 from windlass_operator.manifests.look import RUNTIME, PodLook, dressed, identify, mount
 from windlass_operator.manifests.objects import Manifest, labels, owner_reference
-from windlass_operator.manifests.templates import InvalidPodError
 from windlass_operator.settings import RuntimeDelivery, Settings
 
 WORKER = "WINDLASS_WORKER"
@@ -29,6 +28,15 @@ SERVER_NAME = "windlass-dispatcher"
 DEFAULT_TTL = 90
 SLOTS = 1
 """Calls that a worker runs at a time."""
+TEMPLATE = "template"
+"""In a resolved spec: the template of the PodTemplate object that the environment names. No ActorEnvironment has it."""
+
+
+def resolved(spec: Mapping[str, Any], template: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """All that the workers of an environment are a function of: what it says, and the template of the PodTemplate
+    object that it names, if it names one.
+    """
+    return spec if template is None else {**spec, TEMPLATE: template}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +50,7 @@ class WorkerAsk:
     revision: str
     index: int
     spec: Mapping[str, Any]
+    """The environment's, resolved."""
     dispatcher: str
     """HOST:PORT."""
     authority: str
@@ -55,12 +64,10 @@ def build(ask: WorkerAsk) -> Manifest:
     Raises:
         InvalidPodError: no pod can be as the environment says.
     """
-    if ask.spec.get("podTemplateName"):
-        text = "podTemplateName: workers can't have a PodTemplate object yet; write what is in it as podTemplate"
-        raise InvalidPodError("NotSupported", text)
     look = PodLook(
         namespace=ask.namespace,
         spec=ask.spec,
+        template=ask.spec.get(TEMPLATE),
         interruptible=bool(ask.spec.get("interruptible")),
         settings=ask.settings,
     )

@@ -144,7 +144,7 @@ class Definitions:
             for name in lookup.missing_code:
                 lookup.digests[name] = await self._code_digest(namespace, name)
             for name in lookup.missing_templates:
-                lookup.templates[name] = await self._pod_template(namespace, name)
+                lookup.templates[name] = await self.pod_template(namespace, name)
 
     async def _code_digest(self, namespace: str, name: str) -> str | None:
         """A hash of the code in a ConfigMap; None when there is none. Reads it whole only when it has changed.
@@ -169,7 +169,12 @@ class Definitions:
         self._code[whole.body["metadata"]["uid"], whole.body["metadata"]["resourceVersion"]] = digest
         return digest
 
-    async def _pod_template(self, namespace: str, name: str) -> Spec | None:
+    async def pod_template(self, namespace: str, name: str) -> Spec | None:
+        """The template of a PodTemplate object; None when there is none.
+
+        Raises:
+            NotReachableError: it could not be read.
+        """
         answer = await self._cluster.request("GET", paths.pod_template(namespace, name))
         if answer.status == 404:
             return None

@@ -17,6 +17,7 @@ from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, Cluster
 from windlass_operator.core.actions import Done, Held, Rejected
 from windlass_operator.core.plan_actor import (
+    LOOK_FOR_TEMPLATE,
     CreateWorker,
     DeleteWorker,
     Demand,
@@ -80,6 +81,11 @@ class _Pool:
     """The resourceVersion of what is known of each."""
     refusals: dict[str, Refusal] = field(default_factory=dict)
     counts_written_at: float = 0.0
+    named: str = ""
+    """The PodTemplate object that its environment names."""
+    template: Raw | None = None
+    """What is in that, if it is there."""
+    template_read_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -202,6 +208,7 @@ class Pools:
         pool = self._pools.setdefault((namespace, name), _Pool())
         self.needed.set()
         verdict = await self._verdict(namespace, body)
+        await self._read_template(namespace, pool, body)
         observed = self._observe(namespace, name, pool, body, verdict)
         plan = plan_pool(observed)
         problem = await self._apply(namespace, name, pool, plan)
@@ -223,11 +230,22 @@ class Pools:
         found = await self._definitions.judge("ActorEnvironment", namespace, body)
         return conditions.get(found.status["conditions"], conditions.READY) or {}
 
+    async def _read_template(self, namespace: str, pool: _Pool, body: Raw | None) -> None:
+        """Look at the PodTemplate object that the environment names, unless that was done a moment ago."""
+        named = "" if body is None else body["spec"].get("podTemplateName") or ""
+        if not named:
+            pool.named, pool.template = "", None
+        elif named != pool.named or clock.now() >= pool.template_read_at + LOOK_FOR_TEMPLATE:
+            pool.template = await self._definitions.pod_template(namespace, named)
+            pool.named, pool.template_read_at = named, clock.now()
+
     def _observe(self, namespace: str, name: str, pool: _Pool, body: Raw | None, verdict: Raw) -> ObservedPool:
         return ObservedPool(
             namespace=namespace,
             name=name,
             environment=body,
+            template=pool.template,
+            template_read_at=pool.template_read_at,
             ready=verdict,
             pods=tuple(pool.pods.values()),
             workers={worker.pod_uid: worker for worker in self.dispatcher.workers(namespace, name)},
