@@ -1,10 +1,13 @@
-"""`windlass store collect` with a real API server and a real store: what is left of runs goes, the rest stays."""
+"""`windlass store collect` with a real API server and a real store: what is left of runs and nobody's code go, the rest
+stays.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 
 from localcluster import object_store
 from localcluster.cluster import Cluster
-from tests.harness import Api, Body
+from tests.harness import Api, Body, task
 
 boto3 = pytest.importorskip("boto3")
 pytestmark = pytest.mark.control_plane
@@ -87,12 +90,48 @@ def test_what_is_left_of_runs_goes_and_what_is_referred_to_stays(
     assert there() == set(runs)
     only = collect(control_plane, store, "--older-than", "0s", "--only", namespace)
     assert only.returncode == 0, only.stderr
-    assert "1 run, 1 bytes removed" in only.stderr
+    assert "1 run, 0 code archives, 1 bytes removed" in only.stderr
     assert there() == {"alive", "cached", "behind"}
     api.delete("cacheentries", "c-1")
     assert collect(control_plane, store, "--older-than", "0s").returncode == 0
     assert there() == {"alive"}
     assert client.get_object(Bucket=BUCKET, Key=f"{namespace}/code/abc.tar.gz")["Body"].read() == b"code"
+
+
+def test_code_goes_with_the_last_that_refers_to_it_unless_it_was_brought_a_while_ago(
+    control_plane: Cluster, store: object_store.ObjectStore, client: Any, new_namespace: Callable[[Cluster], str]
+) -> None:  # fmt: skip
+    namespace = new_namespace(control_plane)
+    api = Api(control_plane, namespace)
+    used, young, unused = (digit * 64 for digit in "abc")
+
+    def key(digest: str) -> str:
+        return f"{namespace}/code/{digest}.tar.gz"
+
+    def age(digest: str) -> None:
+        three_days_ago = time.time() - 3 * 86_400
+        os.utime(store.log.parent / "objects" / BUCKET / key(digest), (three_days_ago, three_days_ago))
+
+    def there() -> set[str]:
+        found = client.list_objects_v2(Bucket=BUCKET, Prefix=f"{namespace}/code/").get("Contents", ())
+        return {one["Key"][-71:-7] for one in found}
+
+    for digest in (used, young, unused):
+        client.put_object(Bucket=BUCKET, Key=key(digest), Body=b"code")
+    age(used)
+    age(unused)
+    code = {"archive": {"uri": f"s3://{BUCKET}/{key(used)}", "sha256": used}}
+    api.create("tasks", task("fit", python={"entrypoint": "m:f", "code": code}))
+    dry = collect(control_plane, store, "--older-than", "0s", "--dry-run")
+    assert dry.stdout == f"s3://{BUCKET}/{key(unused)}: 1 object, 4 bytes\n", dry.stderr
+    assert "0 runs, 1 code archive, 4 bytes would be removed" in dry.stderr
+    assert there() == {used, young, unused}
+    assert collect(control_plane, store).stdout == "", "the time to live is thirty days where nobody says another"
+    assert collect(control_plane, store, "--older-than", "0s", "--only", namespace).returncode == 0
+    assert there() == {used, young}
+    api.delete("tasks", "fit")
+    assert collect(control_plane, store, "--older-than", "0s").returncode == 0
+    assert there() == {young}
 
 
 def test_without_the_right_to_look_or_a_store_that_answers_nothing_goes(

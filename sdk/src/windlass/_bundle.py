@@ -11,6 +11,10 @@ A bundle is a ConfigMap, and these end at 1 MiB. One that is larger is an archiv
 
     ConfigMap code-<hash>                  its name has the same hash everywhere, so the same code is there once
     <store>/code/<SHA-256>.tar.gz          brought by `upload`; pods hold it against the hash that the Task says
+
+Archives that nothing refers to are collected by their age (`windlass._remote.collecting`), so one that is brought again
+has to be young again, until a Task says its address. Only writing it anew does that in every store (a copy onto itself
+isn't a change to all that speak S3), and it costs the time of an upload: it is done once a day at most.
 """
 
 from __future__ import annotations
@@ -23,16 +27,20 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from windlass._exceptions import FlyteAssertion
+from windlass._exceptions import FlyteAssertion, FlyteDataNotFoundException
 from windlass._modules import PACKAGE, locate
 from windlass_api import names
 
 LIMIT = 900 * 1024
 MOST_TO_PACK = 64 * 1024 * 1024
+RENEWED_AFTER = 24 * 3600.0
+"""The age (seconds) from which on an archive in the store is written again by whoever brings the same code. It is left
+in the store for twice as long at least."""
 KEY = "bundle.tar.gz"
 RENDERED_MARK = "# Rendered by `windlass render`"
 
@@ -103,7 +111,7 @@ def make_bundle(files: dict[str, Path], store: str | None = None) -> Bundle:
 
 
 def upload(bundle: Bundle) -> bool:
-    """Brings a bundle to the store, unless it is there already or is none of the store's; whether it did.
+    """Brings a bundle to the store, unless it is there already, and young, or is none of the store's; whether it did.
 
     Raises:
         BundleError: it can't be brought there.
@@ -114,8 +122,8 @@ def upload(bundle: Bundle) -> bool:
 
     uri = bundle.archive["uri"]
     try:
-        if _store.exists(uri) and _store.stat(uri).size == len(bundle.data):
-            return False  # one of another size was cut short, or came from another compressor: ours is as good
+        if _has(uri, len(bundle.data), time.time()):
+            return False
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, KEY)
             file.write_bytes(bundle.data)
@@ -126,6 +134,18 @@ def upload(bundle: Bundle) -> bool:
             f" {type(error).__name__}: {error}"
         ) from error
     return True
+
+
+def _has(uri: str, size: int, now: float) -> bool:
+    """Whether what is in the store will do. One of another size was cut short, or came from another compressor."""
+    from windlass import _store  # noqa: PLC0415  as above
+
+    try:
+        there = _store.stat(uri)
+    except FlyteDataNotFoundException:
+        return False
+    is_young = there.modified is None or now - there.modified < RENEWED_AFTER  # of other stores nothing is collected
+    return is_young and there.size == size
 
 
 def _is_own(file: Path) -> bool:

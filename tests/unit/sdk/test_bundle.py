@@ -9,6 +9,7 @@ import os
 import random
 import sys
 import tarfile
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from windlass._bundle import (
     LIMIT,
     RENDERED_MARK,
+    RENEWED_AFTER,
     Bundle,
     BundleError,
     files_below,
@@ -197,6 +199,24 @@ def test_it_may_lie_in_an_object_store(tmp_path: Path, s3_server: Any) -> None:
     assert upload(bundle) and not upload(bundle)
     assert bundle.archive is not None
     assert s3_server.keys() == [f"windlass/code/{bundle.archive['sha256']}.tar.gz"]
+
+
+def test_one_that_is_older_than_a_day_is_brought_again_so_that_it_is_not_collected_before_its_task_is_there(
+    tmp_path: Path, s3_server: Any
+) -> None:
+    (tmp_path / "project").mkdir()
+    for store in (f"file://{tmp_path}/store", s3_server.uri("windlass")):
+        bundle = make_bundle(large(tmp_path / "project"), store)
+        assert upload(bundle) and bundle.archive is not None
+        path = bundle.archive["uri"].removeprefix("file://")
+        if path.startswith("s3://"):  # the folder in which the server keeps it
+            path = str(s3_server.store.log.parent / "objects" / path.removeprefix("s3://"))
+        for age, again in ((0.9, False), (1.1, True), (0.0, False)):
+            written = time.time() - age * RENEWED_AFTER
+            if age:
+                os.utime(path, (written, written))
+            assert upload(bundle) is again, (store, age)
+        assert time.time() - Path(path).stat().st_mtime < RENEWED_AFTER / 2
 
 
 def test_a_store_that_does_not_take_it_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is left of runs that are gone is removed, and nothing that anything refers to ever is.
+"""What is left of runs that are gone is removed, and so is code; nothing that anything refers to ever is.
 
 With a real API server: tests/integration/test_store_collect.py.
 """
@@ -9,8 +9,9 @@ import base64
 import gzip
 import json
 import os
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from windlass import _store
+from windlass._bundle import Bundle, upload
 from windlass._remote import collecting
 from windlass._remote.client import Cluster, RemoteError, remote_error
 from windlass_api import names
@@ -175,3 +177,113 @@ def test_nothing_that_is_referred_to_by_however_many_steps_is_removed(
     api = Api({"executions": [{"metadata": {"uid": uid(number)}} for number in alive]})
     assert collected(str(root), api) == sorted(f"r{number}.{uid(number)}" for number in set(range(8)) - reached)
     assert {path.name for path in root.iterdir()} == {f"r{number}.{uid(number)}" for number in reached}
+
+
+def archive(folder: Path, digit: str = "a", age: float = 60 * DAY) -> Path:
+    """Code in the store; its name is the hash, of which all digits are the same."""
+    path = folder / "code" / f"{digit * 64}.tar.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"code")
+    os.utime(path, (NOW - age, NOW - age))
+    return path
+
+
+ADDRESS = f"s3://elsewhere/code/{'a' * 64}.tar.gz"
+SPEC = {"python": {"code": {"archive": {"uri": ADDRESS, "sha256": "a" * 64}}}}
+PACKED_CODE = base64.b64encode(gzip.compress(json.dumps(SPEC).encode())).decode()
+MENTIONS_OF_CODE = [
+    ("tasks", {"spec": SPEC}),
+    ("controllerrevisions", {"data": {"spec": SPEC}}),
+    ("controllerrevisions", {"data": {"tasks": json.dumps(SPEC)}}),
+    ("executions", {"spec": {"inputs": {"x": ADDRESS}}}),
+    ("actorenvironments", {"metadata": {"annotations": {"somebody.dev/code": ADDRESS}}}),
+    ("configmaps", {"binaryData": {"x.json.gz": PACKED_CODE}}),
+]
+
+
+@pytest.mark.parametrize(
+    ("plural", "fields"), MENTIONS_OF_CODE, ids=[f"{plural}-{n}" for n, (plural, _) in enumerate(MENTIONS_OF_CODE)]
+)
+def test_code_goes_but_for_what_anything_in_the_cluster_refers_to(
+    plural: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    used, unused = archive(tmp_path), archive(tmp_path, "b")
+    assert collected(str(tmp_path), Api(body(plural, **fields))) == [unused.name]
+    assert used.exists() and not unused.exists()
+    assert collected(str(tmp_path)) == [used.name]
+
+
+def test_code_stays_that_a_value_in_the_folder_of_a_living_run_refers_to(tmp_path: Path) -> None:
+    used = archive(tmp_path)
+    put(tmp_path, f"alive.{uid(1)}", "o0.json", json.dumps(SPEC))
+    assert collected(str(tmp_path), Api(body("executions", metadata={"uid": uid(1)}))) == []
+    assert used.exists()
+    assert collected(str(tmp_path)) == [used.name, f"alive.{uid(1)}"]
+
+
+def test_only_archives_that_are_called_by_their_hash_are_code(tmp_path: Path) -> None:
+    folder = archive(tmp_path).parent
+    for name in ("abc.tar.gz", f"{'a' * 63}.tar.gz", f"{'a' * 64}.zip", f".{'b' * 64}.tar.gz.0.part"):
+        (folder / name).write_text("x")
+        os.utime(folder / name, (1, 1))
+    (folder / f"{'c' * 64}.tar.gz").mkdir()
+    assert collected(str(tmp_path)) == [f"{'a' * 64}.tar.gz"]
+
+
+def test_code_is_looked_for_wherever_the_placeholders_begin_and_by_one_namespace_in_its_own_folder_only(
+    tmp_path: Path,
+) -> None:
+    shared, mine, other = archive(tmp_path), archive(tmp_path / "a"), archive(tmp_path / "b", "b")
+    prefix = f"{tmp_path}/{{namespace}}"
+    assert collected(f"{tmp_path.parent}/{{project}}/{{namespace}}", namespaces=["a"]) == [mine.name]
+    assert shared.exists() and other.exists()
+    assert collected(prefix) == [shared.name, other.name]
+
+
+def test_code_that_is_gone_when_its_turn_comes_is_none_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, left = archive(tmp_path), archive(tmp_path, "b")
+    assert collected(str(tmp_path), During(gone.unlink)) == [left.name]
+
+
+class During(Api):
+    """A cluster that takes so long to answer that something happens meanwhile."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__()
+        self.happens: Callable[[], object] | None = happens
+
+    def request(self, *words: Any, **how: Any) -> dict[str, Any]:
+        if self.happens is not None:
+            self.happens()
+            self.happens = None
+        return super().request(*words, **how)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    age=st.floats(0, 90 * DAY),
+    ttl=st.floats(0, 90 * DAY),
+    later=st.floats(0, DAY - 1),
+    meanwhile=st.booleans(),
+)
+def test_code_that_is_brought_again_is_there_for_a_day_whoever_collects_meanwhile_and_afterwards(
+    age: float, ttl: float, later: float, meanwhile: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The Task that refers to it is applied within that day."""
+    root, now = tmp_path_factory.mktemp("store"), time.time()
+    digest, data = "a" * 64, b"code"
+    file = root / "code" / f"{digest}.tar.gz"
+    file.parent.mkdir()
+    file.write_bytes(data)
+    os.utime(file, (now - age, now - age))
+    bundle = Bundle("code-a", data, (), {"uri": str(file), "sha256": digest})
+
+    def gone(api: Api, now: float) -> list[collecting.Collected]:
+        return list(collecting.collect(cast("Cluster", api), str(root), ttl, now, dry_run=False))
+
+    if meanwhile:  # it was listed as an old one
+        assert gone(During(lambda: upload(bundle)), now) == []
+    else:
+        upload(bundle)
+    assert gone(Api(), now + later) == []
+    assert file.read_bytes() == data

@@ -1,7 +1,8 @@
-"""What is left in the store of runs that are gone: found, and removed.
+"""What is left in the store of runs that are gone, and code that nobody runs any more: found, and removed.
 
-    folders of runs ─► what the cluster still refers to ─► what that refers to, in the store ─► too young? ─► removed
-      (listed first)       (all objects of ours, whole)        (values: `….json`)
+    folders of runs,  ─► what the cluster still refers to ─► what that refers to, in the store ─► too young? ─► removed
+    archives of code       (all objects of ours, whole)        (values: `….json`)
+     (listed first)
 
 A run has a folder of its own, `…/EXECUTION.UID/` (the operator names it so). It stays whole as long as its Execution is
 there, or anything else in the cluster says its uid in an address: a CacheEntry, an Artifact, another run that was given
@@ -9,9 +10,15 @@ a file of it, a definition, a value in a ConfigMap. So it does if a value in a f
 of these is removed once the youngest object in it is older than the time to live, so that a new run, and whoever copied
 an address, has that long to refer to it.
 
-The order matters: folders are listed before the cluster is asked, so that a run which starts meanwhile isn't among
-them. If any part of the cluster can't be read, nothing is removed. What only lies inside a file (a table of addresses,
-a pickle) is not seen as a reference: data that refers to other data belongs into typed values.
+An archive of code, `…/code/SHA-256.tar.gz`, stays in the same way: as long as a Task, a revision, the closure of a run
+or anything else says its address, wherever that begins. It is two days old at least before it goes, however short the
+time to live is: whoever brings code that is there already leaves it as it is only in the first of them
+(`_bundle.upload`), so there is always a day from that to the Task which refers to it.
+
+The order matters: the store is listed before the cluster is asked, so that a run which starts meanwhile isn't among
+what was found. What was written again meanwhile is young: ages are read last. If any part of the cluster can't be read,
+nothing is removed. What only lies inside a file (a table of addresses, a pickle) is not seen as a reference: data that
+refers to other data belongs into typed values.
 """
 
 from __future__ import annotations
@@ -25,32 +32,43 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from windlass import _store
+from windlass._bundle import RENEWED_AFTER
 from windlass._exceptions import FlyteDataNotFoundException
 from windlass._remote.client import Cluster, Object, remote_error
 from windlass_api import names
 
 KINDS = (*names.PLURALS, "ConfigMap", "ControllerRevision")
-"""What may refer to data."""
+"""What may refer to data and code."""
+CODE_STAYS = 2 * RENEWED_AFTER
+"""How old an archive of code is at least before it goes (seconds)."""
+
+RUN, CODE = "run", "code archive"
 
 _UID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_MENTION = re.compile(rf"\.({_UID})(?![0-9a-f-])".encode())
-_FOLDER = re.compile(rf"(?P<execution>[a-z0-9][-a-z0-9.]*)\.(?P<uid>{_UID})\Z")
+_ARCHIVE = r"[0-9a-f]{64}(?=\.tar\.gz)"
+_MENTION = re.compile(rf"(?<=\.){_UID}(?![0-9a-f-])|(?<=/){_ARCHIVE}".encode())
+_RUN_NAME = re.compile(rf"[a-z0-9][-a-z0-9.]*\.(?P<key>{_UID})\Z")
+_CODE_NAME = re.compile(rf"(?P<key>{_ARCHIVE})\.tar\.gz\Z")
 _PLACEHOLDER = re.compile(r"\{[a-z]+\}")
 _PAGE = 500
 _CHUNK = 1 << 20
-_OVERLAP = 64  # bytes: longer than a mention
+_OVERLAP = 96  # bytes: longer than a mention
 
 
-class Folder(NamedTuple):
-    """What a run has left."""
+class Left(NamedTuple):
+    """What lies in the store, and may have to go."""
 
+    kind: str
+    """RUN, a folder, or CODE, an object."""
     uri: str
-    uid: str
+    key: str
+    """What an address in it says: the uid of the run, the hash of the archive."""
 
 
 class Collected(NamedTuple):
     """What was removed, or would be."""
 
+    kind: str
     uri: str
     objects: int
     size: int
@@ -65,7 +83,7 @@ def collect(
     Args:
         cluster: where to look for references.
         prefix: of the store, as the operator has it: `{namespace}`, `{project}` and `{domain}` in it stand for any.
-        older_than: seconds; what has something younger in it stays.
+        older_than: seconds; what has something younger in it stays, and code does for CODE_STAYS at least.
         now: seconds since the epoch.
         namespaces: all that use the store, where not the whole cluster may be read. The prefix then has to name the
             namespace: whatever is below it is theirs alone.
@@ -82,52 +100,81 @@ def collect(
             " give each namespace a prefix of its own, with {namespace} in it"
         )
     roots = [prefix.replace("{namespace}", one) for one in chosen] or [prefix]
-    found = {folder.uid: folder for root in roots for folder in folders(root)}
-    for folder in unreferenced(found, mentioned(cluster, chosen)):
-        contents = list(_store.contents(folder.uri))
-        if any(now - one.modified < older_than for one in contents):
+    found = [one for root in roots for one in left_below(root, shared=not chosen)]
+    for one in unreferenced(found, mentioned(cluster, chosen)):
+        contents = list(_contents(one))
+        if one.kind == CODE and not contents:
+            continue  # somebody else has removed it
+        least = max(older_than, CODE_STAYS) if one.kind == CODE else older_than
+        if any(now - content.modified < least for content in contents):
             continue
         if not dry_run:
-            _store.remove_tree(folder.uri)
-        yield Collected(folder.uri, len(contents), sum(one.size for one in contents))
+            (_store.remove_tree if one.kind == RUN else _store.remove_file)(one.uri)
+        yield Collected(one.kind, one.uri, len(contents), sum(content.size for content in contents))
 
 
-def folders(prefix: str) -> Iterator[Folder]:
-    """The folders of runs below a prefix whose placeholders stand for any folder."""
+def left_below(prefix: str, *, shared: bool = True) -> Iterator[Left]:
+    """What runs have left below a prefix whose placeholders stand for any folder, and the code there.
+
+    People who share a store may bring code to where its placeholders begin, rather than to each namespace's folder.
+    That is looked at too, if all who share it are (`shared`): what is there may be that of any of them.
+    """
     steps = prefix.rstrip("/").split("/")
     fixed = next((at for at, step in enumerate(steps) if _PLACEHOLDER.search(step)), len(steps))
-    level = ["/".join(steps[:fixed])]
+    levels = [["/".join(steps[:fixed])]]
     for step in steps[fixed:]:
         fits = re.compile("[^/]+".join(map(re.escape, _PLACEHOLDER.split(step))))
-        level = [entry.uri for above in level for entry in _folders_in(above) if fits.fullmatch(entry.name)]
-    for above in level:
-        for entry in _folders_in(above):
-            match = _FOLDER.match(entry.name)
-            if match:
-                yield Folder(entry.uri, match["uid"])
+        levels.append(
+            [one.uri for above in levels[-1] for one in _listed(above) if one.is_dir and fits.fullmatch(one.name)]
+        )
+    for above in levels[-1]:
+        yield from (Left(RUN, one.uri, key) for one, key in _named(above, _RUN_NAME) if one.is_dir)
+    for above in dict.fromkeys(uri for level in (levels if shared else levels[-1:]) for uri in level):
+        folder = _store.join(above, names.CODE_FOLDER)
+        yield from (Left(CODE, one.uri, key) for one, key in _named(folder, _CODE_NAME) if not one.is_dir)
 
 
-def _folders_in(uri: str) -> list[_store.Entry]:
+def _named(folder: str, pattern: re.Pattern[str]) -> Iterator[tuple[_store.Entry, str]]:
+    for entry in _listed(folder):
+        match = pattern.match(entry.name)
+        if match:
+            yield entry, match["key"]
+
+
+def _listed(uri: str) -> list[_store.Entry]:
     try:
-        return [entry for entry in _store.listdir(uri) if entry.is_dir]
+        return _store.listdir(uri)
     except FlyteDataNotFoundException:
         return []
 
 
+def _contents(left: Left) -> Iterator[_store.Content]:
+    """The objects that would go, as they are now."""
+    if left.kind == RUN:
+        yield from _store.contents(left.uri)
+        return
+    try:
+        found = _store.stat(left.uri)
+    except FlyteDataNotFoundException:
+        return
+    if found.size is not None and found.modified is not None:
+        yield _store.Content(left.uri, found.size, found.modified)
+
+
 def mentioned(cluster: Cluster, namespaces: Iterable[str]) -> set[str]:
-    """The uids of runs that are there, or to whose data something in the cluster refers."""
-    uids: set[str] = set()
+    """The uids of runs that are there; the uids and hashes in all addresses that something in the cluster has."""
+    keys: set[str] = set()
     for kind in KINDS:
         for namespace in tuple(namespaces) or ("",):
             for item in _items(cluster, kind, namespace):
                 if kind == "Execution":
-                    uids.add(item["metadata"]["uid"])
-                uids |= mentions_of(item)
-    return uids
+                    keys.add(item["metadata"]["uid"])
+                keys |= mentions_of(item)
+    return keys
 
 
 def mentions_of(item: Mapping[str, Any]) -> set[str]:
-    """The uids in the addresses of an object, those in compressed values too."""
+    """The uids and hashes in the addresses of an object, those in compressed values too."""
     texts = [json.dumps(item, ensure_ascii=False).encode()]
     texts += [_expanded(value) for value in (item.get("binaryData") or {}).values()]
     return {found.decode() for text in texts for found in _MENTION.findall(text)}
@@ -156,19 +203,23 @@ def _items(cluster: Cluster, kind: str, namespace: str) -> Iterator[Object]:
         query["continue"] = token
 
 
-def unreferenced(found: Mapping[str, Folder], alive: Iterable[str]) -> list[Folder]:
-    """The folders to which nothing refers: not the cluster, and no value in a folder that stays."""
+def unreferenced(found: Iterable[Left], alive: Iterable[str]) -> list[Left]:
+    """To what nothing refers: not the cluster, and no value in a folder that stays."""
+    by_key: dict[str, list[Left]] = {}
+    for one in found:
+        by_key.setdefault(one.key, []).append(one)
     stays: set[str] = set()
-    new = {uid for uid in alive if uid in found}
+    new = by_key.keys() & set(alive)
     while new:
         stays |= new
-        new = {uid for one in new for uid in _mentions_below(found[one].uri) if uid in found} - stays
-    return [folder for uid, folder in found.items() if uid not in stays]
+        mentions = (_mentions_below(one.uri) for key in new for one in by_key[key] if one.kind == RUN)
+        new = (by_key.keys() & {key for some in mentions for key in some}) - stays
+    return [one for key, several in by_key.items() if key not in stays for one in several]
 
 
 def _mentions_below(uri: str) -> set[str]:
-    """The uids in the values that lie in a folder."""
-    return {uid for one in _store.contents(uri) if one.uri.endswith(".json") for uid in _mentions_in(one.uri)}
+    """What the values that lie in a folder refer to."""
+    return {key for one in _store.contents(uri) if one.uri.endswith(".json") for key in _mentions_in(one.uri)}
 
 
 def _mentions_in(uri: str) -> set[str]:

@@ -72,6 +72,7 @@ __all__ = [
     "put_tree",
     "raw_output_prefix",
     "read_bytes",
+    "remove_file",
     "remove_tree",
     "scheme_of",
     "signed_link",
@@ -186,6 +187,11 @@ def stat(uri: str) -> Entry:
 def contents(uri: str) -> Iterator[Content]:
     """All objects below a folder; none where there is no such folder."""
     return _driver(uri).contents(uri)
+
+
+def remove_file(uri: str) -> None:
+    """Removes one object. One that is not there is removed already."""
+    _driver(uri).remove_file(uri)
 
 
 def remove_tree(uri: str) -> None:

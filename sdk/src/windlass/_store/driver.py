@@ -47,6 +47,10 @@ class Driver(ABC):
         """Removes a folder with all that is below it."""
         raise ValueError(f"{uri}: nothing is removed from an address of this kind")
 
+    def remove_file(self, uri: str) -> None:
+        """Removes one object."""
+        raise ValueError(f"{uri}: nothing is removed from an address of this kind")
+
     def put_tree(self, folder: str, uri: str) -> None:
         """Copies the files below a local folder; symlinks are left out."""
         copies = [(os.path.join(folder, *parts), join(uri, *parts)) for parts in local_files(folder)]

@@ -39,8 +39,9 @@ class Files(Driver):
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        folder = os.path.isdir(path)
-        return Entry(name_of(path), uri, folder, None if folder else found.st_size)
+        if os.path.isdir(path):
+            return Entry(name_of(path), uri, True)
+        return Entry(name_of(path), uri, False, found.st_size, found.st_mtime)
 
     def listdir(self, uri: str) -> list[Entry]:
         try:
@@ -61,6 +62,14 @@ class Files(Driver):
     def remove_tree(self, uri: str) -> None:
         try:
             shutil.rmtree(local_path(uri))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise FlyteUploadDataException(f"{uri} can't be removed: {error}") from error
+
+    def remove_file(self, uri: str) -> None:
+        try:
+            os.unlink(local_path(uri))
         except FileNotFoundError:
             return
         except OSError as error:

@@ -23,12 +23,15 @@ _kept: set[int] = set()
 
 
 class Entry(NamedTuple):
-    """A file or folder at an address; `size` in bytes, None where the store does not say."""
+    """A file or folder at an address; None is what the store does not say."""
 
     name: str
     uri: str
     is_dir: bool
     size: int | None = None
+    """Bytes."""
+    modified: float | None = None
+    """When a file was written last (seconds since the epoch); only `stat` tells, of s3:// and of files."""
 
 
 class Content(NamedTuple):

@@ -81,7 +81,7 @@ class S3(Driver):
             except FlyteDataNotFoundException:
                 pass
             else:
-                return Entry(name_of(uri), uri, False, head["ContentLength"])
+                return Entry(name_of(uri), uri, False, head["ContentLength"], head["LastModified"].timestamp())
         try:
             found = _reading(lambda client: client.list_objects_v2(Bucket=bucket, Prefix=_folder(key), MaxKeys=1), uri)
         except FlyteDataNotFoundException:
@@ -119,6 +119,10 @@ class S3(Driver):
             refused = _writing(methodcaller("delete_objects", **asked), uri).get("Errors")
             if refused:
                 raise FlyteUploadDataException(f"{uri} can't be removed: {refused[0].get('Message') or refused[0]}")
+
+    def remove_file(self, uri: str) -> None:
+        bucket, key = _parts(uri)
+        _writing(lambda client: client.delete_object(Bucket=bucket, Key=key), uri)
 
     def get_file(self, uri: str, path: str) -> None:
         bucket, key = _parts(uri)
