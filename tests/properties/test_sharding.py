@@ -12,7 +12,7 @@ import heapq
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Set as AbstractSet
+from collections.abc import Callable, Coroutine, Generator, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from types import coroutine
 from typing import Any
@@ -30,6 +30,7 @@ from windlass_operator.core.sharding import (
     look,
     plan_leases,
     shard_of,
+    waiting_elsewhere,
 )
 from windlass_operator.reconcile.shards import ShardKeeper
 
@@ -119,7 +120,7 @@ class Replica:
 
     # What a keeper asks of Leases
 
-    async def renew(self) -> bool:
+    async def renew(self, waiting: Mapping[str, int]) -> bool:
         """As ``Leases``."""
         write = self.server.write
         answer = await ask(Ask(lambda: write(MEMBER + self.name, self.name, None, self.shards), None))
@@ -159,6 +160,13 @@ class Replica:
     async def quiet(self, shards: AbstractSet[int]) -> None:
         """As ``Owner``: a pass ends after a moment."""
         await wait(LATENCY)
+
+    def waiting(self) -> Mapping[str, int]:
+        """As ``Owner``."""
+        return {}
+
+    def waiting_elsewhere(self, waiting: Mapping[str, int]) -> None:
+        """As ``Owner``."""
 
 
 Coro = Coroutine[Any, Any, Any]
@@ -414,3 +422,14 @@ def test_a_lease_expires_by_the_clock_of_who_looks() -> None:
     assert silent.acquire == ((0, "2"), (1, ""))
     assert look(again, [shard], 120.0)[MEMBER + "b"].since == 105.0, "its last sign of life counts on"
     assert plan_leases([renewed], look(again, [renewed], 112.0), "a", 2, set(), 112.0).forget == ((MEMBER + "b", "3"),)
+
+
+def test_calls_that_wait_are_those_of_all_others_that_live() -> None:
+    leases = [
+        Lease(MEMBER + name, name, "1", 6.0, 2, {"ns/models": count, f"ns/{name}": 1})
+        for name, count in (("a", 1), ("b", 2), ("c", 4), ("gone", 8))
+    ]
+    seen = look(look({}, leases, 100.0), [replace(one, version="2") for one in leases[:3]], 107.0)
+    assert waiting_elsewhere(leases[:3], seen, "a", 107.0) == {"ns/models": 6, "ns/b": 1, "ns/c": 1}
+    still = look(look({}, leases, 100.0), [*(replace(one, version="2") for one in leases[:3]), leases[3]], 107.0)
+    assert waiting_elsewhere(leases, still, "c", 107.0)["ns/models"] == 3, "one that is silent has none"

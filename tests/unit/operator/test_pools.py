@@ -261,3 +261,18 @@ def test_an_environment_that_names_another_pod_template_has_that_one_read_at_onc
     world.environment(podTemplateName="base")
     status = world.reconcile()
     assert (reads(world), [one["status"] for one in status["conditions"]]) == (1, ["True"])
+
+
+def test_the_calls_that_wait_are_those_of_all_replicas(world: World) -> None:
+    world.dispatcher.waiting = 3
+    world.reconcile()
+    assert world.pools.waiting() == {"ns/models": 3}
+    world.woken.clear()
+    world.pools.waiting_elsewhere({"ns/models": 4, "other/models": 9})
+    assert len(world.woken) == 2
+    assert world.reconcile()["queuedCalls"] == 7
+    world.woken.clear()
+    world.pools.waiting_elsewhere({"other/models": 9})
+    assert len(world.woken) == 1, "of one it is news"
+    world.dispatcher.waiting = 0
+    assert world.pools.waiting() == {}

@@ -14,11 +14,16 @@ from tests.unit.operator.fake_cluster import FakeCluster, refusal
 from tests.unit.operator.things import NOW, definition, execution, task
 from windlass_operator.core.sharding import Terms, shard_of
 from windlass_operator.core.sharing import Limits
+from windlass_operator.dispatch.calls import CallKey, Order, PoolKey
+from windlass_operator.dispatch.dispatcher import Dispatcher
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.capacity import Capacity
+from windlass_operator.reconcile.definitions import Definitions
+from windlass_operator.reconcile.pools import Pools
 from windlass_operator.reconcile.queue import WakeQueue
 from windlass_operator.reconcile.shards import EVERYTHING, ClusterLeases, Handover, ShardKeeper
 from windlass_operator.reconcile.store import Key, Store
+from windlass_operator.settings import Settings
 
 SHARDS = 4
 TERMS = Terms(6.0)
@@ -51,7 +56,17 @@ class Replica:
         leases = ClusterLeases(cluster, "sys", name, SHARDS, TERMS, lambda: NOW)
         self.keeper = ShardKeeper(leases, name, SHARDS, TERMS, self.time.monotonic, self.time.sleep)
         self.store, self.queue = Store(capacity=Capacity(Limits(total=1))), WakeQueue[Key]()
-        self.handover = Handover(self.store, self.queue, SHARDS)
+        self.dispatcher = Dispatcher(lambda: NOW, lambda *_: None)
+        self.pools = Pools(
+            cluster,
+            self.store,
+            Definitions(cluster, self.store),
+            self.dispatcher,
+            Settings(),
+            lambda *_: None,
+            lambda *_: True,
+        )
+        self.handover = Handover(self.store, self.queue, SHARDS, self.pools)
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Run until something is so."""
@@ -154,7 +169,7 @@ def test_a_list_that_was_asked_for_before_the_time_was_up_proves_nothing(cluster
 
     async def slow_list() -> None:
         """The holder's time is up when the answer comes, and was not when it was asked for."""
-        await second.keeper._leases.renew()
+        await second.keeper._leases.renew({})
         second.keeper._holding = second.keeper._holding.renewed(second.time.now, second.time.now, TERMS)
         await second.keeper._balance(second.handover)
         listed = second.keeper._leases.list
@@ -248,7 +263,7 @@ def test_leases_that_cannot_be_read_or_written_are_told_of(
 
     async def story() -> None:
         assert await leases.list() is None
-        assert not await leases.renew()
+        assert not await leases.renew({})
 
     run(story())
     assert caplog.messages == [
@@ -265,7 +280,7 @@ def test_a_request_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPat
     leases = ClusterLeases(cluster, "sys", "a", SHARDS, Terms(0.03), lambda: NOW)
 
     async def story() -> None:
-        assert not await leases.renew()
+        assert not await leases.renew({})
 
     run(story())
 
@@ -284,3 +299,40 @@ def test_a_lease_that_has_changed_is_not_taken_nor_forgotten(cluster: FakeCluste
         assert cluster.get(paths.leases("sys", "windlass-shard-0")) is not None
 
     run(story())
+
+
+def test_a_sign_of_life_says_how_many_calls_wait_and_the_others_hear_it(cluster: FakeCluster) -> None:
+    one, other = Replica(cluster, "a"), Replica(cluster, "b")
+
+    async def story() -> None:
+        for node in ("n0", "n1"):
+            key = CallKey("ns", "e", "uid-e", node, 0)
+            pool = PoolKey("ns", "models", "r1")
+            other.dispatcher.dispatch(Order(key=key, pool=pool, name=node, document=b"{}", spec={}, task="t"))
+        await other.pools.reconcile("ns", "models")
+        await other.all_held()
+        assert lease(cluster, "windlass-member-b")["metadata"]["annotations"]["windlass.dev/waiting"] == (
+            '{"ns/models":2}'
+        )
+        await one.until(lambda: one.pools._elsewhere == {"ns/models": 2})
+
+    run(story())
+    assert other.pools._elsewhere == {}, "what waits with itself it knows better"
+
+
+def test_a_lease_that_says_nothing_sensible_of_calls_says_nothing(cluster: FakeCluster) -> None:
+    leases = ClusterLeases(cluster, "sys", "a", SHARDS, TERMS, lambda: NOW)
+
+    async def story(text: str) -> dict[str, int]:
+        await leases.renew({"ns/models": 3, "ns/few": 1})
+        found = lease(cluster, "windlass-member-a")
+        assert found["metadata"]["annotations"]["windlass.dev/waiting"] == '{"ns/models":3,"ns/few":1}'
+        found["metadata"]["annotations"]["windlass.dev/waiting"] = text
+        cluster.put(paths.leases("sys"), found)
+        read = await leases.list()
+        assert read is not None
+        return dict(read[0].waiting)
+
+    for text in ("", "x", "[1]", '{"ns/models": "many"}'):
+        assert asyncio.run(story(text)) == {}
+    assert asyncio.run(story('{"ns/models": 4}')) == {"ns/models": 4}

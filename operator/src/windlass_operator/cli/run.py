@@ -565,7 +565,7 @@ async def _operate(arguments: argparse.Namespace) -> int:
         telemetry.gauges_of_sharing(
             lambda: keeper.held if keeper is not None else 0, lambda: reconciler.store.capacity.waiting
         )
-        sharing = Sharing(keeper, Handover(reconciler.store, reconciler.queue, settings.shards))
+        sharing = Sharing(keeper, Handover(reconciler.store, reconciler.queue, settings.shards, reconciler.pools))
         telemetry.actors.gauges(reconciler.pools.counts, reconciler.dispatcher.held)
         beside = [poster.run(cluster), reconciler.cache.keep_swept(arguments.namespace or [""])]
         if settings.dispatcher_listen:

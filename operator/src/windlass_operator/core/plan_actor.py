@@ -110,6 +110,8 @@ class ObservedPool:
     workers: Mapping[str, WorkerView] = field(default_factory=dict)
     """By the uid of their pods."""
     demands: tuple[Demand, ...] = ()
+    waiting_elsewhere: int = 0
+    """Calls that wait with other replicas, as they said last."""
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     """By revision."""
     keeper: bool = True
@@ -487,7 +489,7 @@ def _full_status(observed: ObservedPool, revisions: list[_Revision], old: Mappin
         "replicas": len(alive),
         "readyReplicas": len(connected),
         "busyReplicas": sum(state_of(pod, observed.workers.get(pod.uid)) == BUSY for pod in alive),
-        "queuedCalls": sum(one.demand.waiting for one in revisions),
+        "queuedCalls": sum(one.demand.waiting for one in revisions) + observed.waiting_elsewhere,
         "selector": f"{names.LABEL_POOL}={names.label_value(observed.name)}",
     }
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping, Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 SHARD = "windlass-shard-"
@@ -112,6 +112,8 @@ class Lease:
     duration: float
     shards: int = 0
     """How many shards a member counts."""
+    waiting: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Calls of actors that wait with a member: how many, by ``namespace/ActorEnvironment``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +179,9 @@ def plan_leases(
     asked: float,
 ) -> LeasePlan:
     """Plan one replica's next step. ``asked`` is when it asked for these Leases, on the clock of ``seen``."""
-    members = {lease.holder: lease for lease in leases if lease.name.startswith(MEMBER)}
+    members = _members(leases)
     places = {shard: lease for lease in leases if (shard := _number(lease.name)) is not None}
-    alive = {name for name, lease in members.items() if not _silent((lease,), seen, asked)} | {me}
+    alive = _alive(members, seen, asked) | {me}
     alike = {name for name in alive if name == me or members[name].shards == shards}
     holders = {shard: lease.holder for shard, lease in places.items()}
     wanted = assign(holders, alike, shards)
@@ -208,6 +210,23 @@ def plan_leases(
         lost=tuple(shard for shard in sorted(held) if holders.get(shard) != me),
         forget=tuple(_gone(members, alive, holders.values())),
     )
+
+
+def waiting_elsewhere(leases: Collection[Lease], seen: Sightings, me: str, asked: float) -> dict[str, int]:
+    """The calls that wait with other replicas that live, by ``namespace/ActorEnvironment``."""
+    members, found = _members(leases), dict[str, int]()
+    for name in _alive(members, seen, asked) - {me}:
+        for pool, count in members[name].waiting.items():
+            found[pool] = found.get(pool, 0) + count
+    return found
+
+
+def _members(leases: Collection[Lease]) -> dict[str, Lease]:
+    return {lease.holder: lease for lease in leases if lease.name.startswith(MEMBER)}
+
+
+def _alive(members: Mapping[str, Lease], seen: Sightings, asked: float) -> set[str]:
+    return {name for name, lease in members.items() if not _silent((lease,), seen, asked)}
 
 
 def _number(name: str) -> int | None:

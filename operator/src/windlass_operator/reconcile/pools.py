@@ -118,6 +118,7 @@ class Pools:
         self.dispatcher = dispatcher
         self.contact = Contact()
         self._pools: dict[Key, _Pool] = {}
+        self._elsewhere: Mapping[str, int] = {}
         self.needed = asyncio.Event()
         """Whether there are ActorEnvironments: nobody has to serve workers before."""
 
@@ -196,6 +197,24 @@ class Pools:
                 tuple((state, states.count(state)) for state in sorted(set(states))),
             )
 
+    def waiting(self) -> dict[str, int]:
+        """How many calls wait with this replica, by ``namespace/ActorEnvironment``: those with which some do."""
+        found = {
+            f"{namespace}/{environment}": sum(
+                demand.waiting for demand in self.dispatcher.demands(namespace, environment)
+            )
+            for namespace, environment in self._pools
+        }
+        return {pool: count for pool, count in found.items() if count}
+
+    def waiting_elsewhere(self, waiting: Mapping[str, int]) -> None:
+        """How many wait with all other replicas."""
+        before, self._elsewhere = self._elsewhere, waiting
+        for pool in {*before, *waiting}:
+            if before.get(pool) != waiting.get(pool):
+                namespace, _, environment = pool.partition("/")
+                self._wake(namespace, environment, SOON)
+
     # ---- the pass ----
 
     async def reconcile(self, namespace: str, name: str) -> None:
@@ -250,6 +269,7 @@ class Pools:
             pods=tuple(pool.pods.values()),
             workers={worker.pod_uid: worker for worker in self.dispatcher.workers(namespace, name)},
             demands=tuple(self.dispatcher.demands(namespace, name)),
+            waiting_elsewhere=self._elsewhere.get(f"{namespace}/{name}", 0),
             refusals=pool.refusals,
             keeper=self._keeps(namespace, name),
             listening_since=self.contact.since,

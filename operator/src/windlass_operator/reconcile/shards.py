@@ -8,8 +8,9 @@ have ended.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Set as AbstractSet
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Set as AbstractSet
 from typing import Any, Protocol
 
 from windlass_api import names
@@ -26,9 +27,11 @@ from windlass_operator.core.sharding import (
     look,
     plan_leases,
     shard_of,
+    waiting_elsewhere,
 )
 from windlass_operator.core.status import unchanged
 from windlass_operator.reconcile import paths
+from windlass_operator.reconcile.pools import Pools
 from windlass_operator.reconcile.queue import WakeQueue
 from windlass_operator.reconcile.store import Key, Store
 
@@ -37,6 +40,10 @@ ROLE = "sharding"
 
 ANNOTATION_SHARDS = f"{names.GROUP}/shards"
 """How many shards a member counts."""
+ANNOTATION_WAITING = f"{names.GROUP}/waiting"
+"""How many calls of actors wait with a member, as JSON: ``{"namespace/ActorEnvironment": 3}``."""
+MOST = 200
+"""Pools of which a member tells how many calls wait: a Lease is written every other second."""
 
 log = logging.getLogger("windlass.shards")
 
@@ -82,12 +89,18 @@ class Owner(Protocol):
     async def quiet(self, shards: AbstractSet[int]) -> None:
         """Wait until nothing is under way in these shards."""
 
+    def waiting(self) -> Mapping[str, int]:
+        """Calls of actors that wait with this replica, by ``namespace/ActorEnvironment``."""
+
+    def waiting_elsewhere(self, waiting: Mapping[str, int]) -> None:
+        """Those that wait with all others."""
+
 
 class Handover:
-    """Hands shards to a store and its queue."""
+    """Hands shards to a store and its queue, and to pools what others say of theirs."""
 
-    def __init__(self, store: Store, queue: WakeQueue[Key], shards: int) -> None:
-        self._store, self._queue, self._shards = store, queue, shards
+    def __init__(self, store: Store, queue: WakeQueue[Key], shards: int, pools: Pools) -> None:
+        self._store, self._queue, self._shards, self._pools = store, queue, shards, pools
 
     def acquired(self, shard: int) -> None:
         """Everything in it is looked at."""
@@ -105,6 +118,14 @@ class Handover:
         """Wait until no worker has a key of these shards."""
         await self._queue.quiet(lambda key: shard_of(key[1], key[2], self._shards) in shards)
 
+    def waiting(self) -> Mapping[str, int]:
+        """Calls of actors that wait with this replica."""
+        return self._pools.waiting()
+
+    def waiting_elsewhere(self, waiting: Mapping[str, int]) -> None:
+        """Those that wait with all others."""
+        self._pools.waiting_elsewhere(waiting)
+
     def _keys(self, shard: int) -> Iterator[Key]:
         executions = (("Execution", *key) for key in self._store.executions)
         for key in (*self._store.definitions, *executions):
@@ -115,8 +136,8 @@ class Handover:
 class Leases(Protocol):
     """The Leases of all replicas. Nothing is raised; what isn't known to have happened has not."""
 
-    async def renew(self) -> bool:
-        """Show that this replica lives. True when it is known to all."""
+    async def renew(self, waiting: Mapping[str, int]) -> bool:
+        """Show that this replica lives, and how many calls wait with it. True when it is known to all."""
 
     async def list(self) -> list[Lease] | None:
         """All Leases as they are now."""
@@ -177,7 +198,7 @@ class ShardKeeper:
         """Renew, and stop in time when that doesn't work."""
         while not self._stopping:
             asked = self._monotonic()
-            renewed = await self._leases.renew()
+            renewed = await self._leases.renew(owner.waiting())
             now = self._monotonic()
             if now >= self._holding.until:
                 self._lapse(owner)
@@ -212,6 +233,7 @@ class ShardKeeper:
         if leases is None:
             return
         self._seen = look(self._seen, leases, self._monotonic())
+        owner.waiting_elsewhere(waiting_elsewhere(leases, self._seen, self._me, asked))
         plan = plan_leases(leases, self._seen, self._me, self._shards, self._holding.held, asked)
         for shard in plan.lost:
             log.warning("shard %d has been taken by another replica", shard)
@@ -267,10 +289,13 @@ class ClusterLeases:
         self._cluster, self._namespace, self._me = cluster, namespace, identity
         self._shards, self._terms, self._now = shards, terms, now
 
-    async def renew(self) -> bool:
-        """Show that this replica lives. True when it is known to all."""
+    async def renew(self, waiting: Mapping[str, int]) -> bool:
+        """Show that this replica lives, and how many calls wait with it. True when it is known to all."""
         name, spec = MEMBER + self._me, self._spec(self._me)
         annotations = {ANNOTATION_SHARDS: str(self._shards)}
+        if waiting:
+            most = sorted(waiting.items(), key=lambda one: (-one[1], one[0]))[:MOST]
+            annotations[ANNOTATION_WAITING] = json.dumps(dict(most), separators=(",", ":"))
         patch = [
             {"op": "add", "path": "/metadata/annotations", "value": annotations},
             {"op": "add", "path": "/spec", "value": spec},
@@ -346,10 +371,21 @@ def _lease(name: str, spec: dict[str, Any], annotations: dict[str, str]) -> dict
 
 def _read(body: Any) -> Lease:
     meta, spec = body["metadata"], body.get("spec") or {}
+    annotations = meta.get("annotations") or {}
     return Lease(
         name=meta["name"],
         holder=spec.get("holderIdentity") or "",
         version=meta["resourceVersion"],
         duration=float(spec.get("leaseDurationSeconds") or 0),
-        shards=int((meta.get("annotations") or {}).get(ANNOTATION_SHARDS) or 0),
+        shards=int(annotations.get(ANNOTATION_SHARDS) or 0),
+        waiting=_counts(annotations.get(ANNOTATION_WAITING) or "{}"),
     )
+
+
+def _counts(text: str) -> dict[str, int]:
+    """What a member says of its calls; nothing where that is nothing that we would say."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return {pool: count for pool, count in said.items() if isinstance(count, int)} if isinstance(said, dict) else {}

@@ -39,11 +39,7 @@ class ActorEnvironmentStatus(PoolStatus):
     """How many workers there are, and what they do. Counts of calls lag behind by some seconds."""
 
     busy_replicas: Count | None = Field(None, description="Workers that run a call.")
-    queued_calls: Count | None = Field(
-        None,
-        description="Calls that wait for a worker. With several replicas of the operator, those of the replica that "
-        "writes this; the metric windlass_actor_calls_waiting has them all.",
-    )
+    queued_calls: Count | None = Field(None, description="Calls that wait for a worker, with whichever replica.")
 
 
 class ActorEnvironment(KindModel):
