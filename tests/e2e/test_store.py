@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,9 @@ import pytest
 
 from localcluster import object_store
 from localcluster.cluster import Cluster
-from tests.e2e.conftest import Installed, install
+from tests.e2e.conftest import SYSTEM, Installed, install
 from tests.e2e.store import flows
-from tests.harness import Body
+from tests.harness import Body, task, wait_until
 from windlass_api import names
 from windlass_api.stored import any_in, stored
 
@@ -73,6 +74,8 @@ def store(with_windlass: Cluster, tmp_path_factory: pytest.TempPathFactory) -> I
             "store.secret=windlass-store",
             "store.volume.persistentVolumeClaim.claimName=windlass-store",
             "logs.capture=true",
+            "store.collect.enabled=true",
+            "store.collect.schedule=0 0 30 2 *",  # never: a test says when
         )
         yield running
         install(with_windlass)
@@ -87,8 +90,7 @@ def with_store(
     with_windlass.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     installed = Installed(with_windlass, namespace)
     variables = store.environment()
-    keys = {name: variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-    installed.api.create("secrets", {"metadata": {"name": "windlass-store"}, "stringData": keys})
+    installed.api.create("secrets", _keys(store))
     _volume(installed)
     client = boto3.client(
         "s3", endpoint_url=store.endpoint, region_name=store.region,
@@ -97,6 +99,12 @@ def with_store(
     if BUCKET not in {one["Name"] for one in client.list_buckets()["Buckets"]}:
         client.create_bucket(Bucket=BUCKET)
     return WithStore(installed, variables, client)
+
+
+def _keys(store: object_store.ObjectStore) -> Body:
+    variables = store.environment()
+    keys = {name: variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "windlass-store"}, "stringData": keys}
 
 
 def _volume(installed: Installed) -> None:
@@ -256,6 +264,73 @@ def test_code_too_large_for_a_config_map_comes_by_the_store_and_the_log_outlives
     told = with_store.cli("logs", run["metadata"]["name"])
     assert told.returncode == 0, told.stderr
     assert "weighed in a pod" in told.stdout
+
+
+COLLECTOR = "windlass-operator-collector"
+
+
+@pytest.fixture
+def collector(store: object_store.ObjectStore, with_windlass: Cluster) -> Callable[[], str]:
+    """Runs the Job of the chart's CronJob to its end; what it printed."""
+    in_system = Installed(with_windlass, SYSTEM)
+    in_system.kubectl("apply", "-f", "-", stdin=json.dumps(_keys(store)))
+
+    def ended() -> bool:
+        status = in_system.api.call("GET", f"/apis/batch/v1/namespaces/{SYSTEM}/jobs/by-hand")["status"]
+        return bool({"Complete", "Failed"} & {one["type"] for one in status.get("conditions") or ()})
+
+    def run() -> str:
+        in_system.kubectl("create", "job", "by-hand", f"--from=cronjob/{COLLECTOR}")
+        try:
+            wait_until(ended, "the Job to end", 120)
+            return in_system.kubectl("logs", "job/by-hand")
+        finally:
+            in_system.kubectl("delete", "job", "by-hand")
+
+    return run
+
+
+def test_the_collector_of_the_chart_removes_old_runs_that_are_gone_and_code_of_nobody(
+    with_store: WithStore, store: object_store.ObjectStore, collector: Callable[[], str]
+) -> None:
+    namespace, api = with_store.installed.namespace, with_store.installed.api
+    alive, _ = with_store.run("big", "--lines", "1000")
+    kind = {key: alive[key] for key in ("apiVersion", "kind", "spec")}
+    for name in ("gone", "young"):
+        api.create("executions", {**kind, "metadata": {"name": name}})
+    assert [api.finished(name, timeout=60)["phase"] for name in ("gone", "young")] == ["Succeeded"] * 2
+    used, unused = (f"{namespace}/code/{digit * 64}.tar.gz" for digit in "ab")
+    for key in (used, unused):
+        with_store.client.put_object(Bucket=BUCKET, Key=key, Body=b"code")
+    archive = {"uri": f"s3://{BUCKET}/{used}", "sha256": "a" * 64}
+    api.create("tasks", task("fit", python={"entrypoint": "m:f", "code": {"archive": archive}}))
+    for name in ("gone", "young"):
+        api.delete("executions", name)
+    before, long_ago = set(with_store.objects()), time.time() - 31 * 86_400
+    for key in before:
+        if not key.startswith(f"{namespace}/young."):
+            os.utime(store.log.parent / "objects" / BUCKET / key, (long_ago, long_ago))
+    told = collector()
+    went = {key for key in before if key.startswith(f"{namespace}/gone.")} | {unused}
+    assert before - set(with_store.objects()) == went and len(went) > 1, told
+    assert f"s3://{BUCKET}/{unused}: 1 object, 4 bytes" in told
+    assert "1 run, 1 code archive, " in told
+
+
+def test_the_collector_may_list_what_refers_to_the_store_and_nothing_else(with_store: WithStore) -> None:
+    def may(verb: str, resource: str) -> bool:
+        group = {"controllerrevisions": "apps", "executions": "windlass.dev"}.get(resource.partition("/")[0], "")
+        name, _, part = resource.partition("/")
+        asked = {"verb": verb, "group": group, "resource": name, "subresource": part}
+        spec = {"user": f"system:serviceaccount:{SYSTEM}:{COLLECTOR}", "resourceAttributes": asked}
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+        answer = with_store.installed.api.call("POST", f"/apis/{review['apiVersion']}/subjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
+    assert all(may("list", one) for one in ("executions", "configmaps", "controllerrevisions"))
+    for resource in ("executions", "configmaps", "controllerrevisions"):
+        assert not any(may(verb, resource) for verb in ("get", "watch", "create", "patch", "update", "delete"))
+    assert not any(may("list", one) for one in ("secrets", "pods", "executions/status"))
 
 
 def _text(with_store: WithStore, uri: str) -> str:

@@ -321,8 +321,21 @@ class TestRendered:
         roles = [one for one in of_kind(objects, "Role") if one["metadata"]["name"].endswith("-collector")]
         assert {one["metadata"]["namespace"] for one in roles} == {"a", "b"}
         assert {verb for role in roles for rule in role["rules"] for verb in rule["verbs"]} == {"list"}
+        asked = {*names.PLURALS.values(), "configmaps", "controllerrevisions"}
+        assert all({name for rule in role["rules"] for name in rule["resources"]} == asked for role in roles)
         everywhere = render(*store, "--set", "store.collect.enabled=true")
         assert any(one["metadata"]["name"].endswith("-collector") for one in of_kind(everywhere, "ClusterRole"))
+
+    @pytest.mark.parametrize(("prefix", "mounted"), [("s3://b", False), ("file:///var/run/windlass/store", True)])
+    def test_the_collector_needs_the_shared_volume_only_where_that_is_the_store(
+        self, prefix: str, mounted: bool, render: Render
+    ) -> None:
+        values = (f"store.prefix={prefix}", "store.collect.enabled=true", "store.volume.emptyDir.medium=Memory")
+        (job,) = of_kind(render(*(part for value in values for part in ("--set", value))), "CronJob")
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        assert ({"name": "store", "emptyDir": {"medium": "Memory"}} in pod["volumes"]) == mounted
+        mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+        assert mounts.get("store") == ("/var/run/windlass/store" if mounted else None)
 
     def test_there_is_one_operator_unless_more_are_asked_for(self, render: Render) -> None:
         (deployment,) = of_kind(render(), "Deployment")

@@ -92,7 +92,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* What the collector of the store reads, to know what is still referred to. It writes nothing in the cluster. */}}
 {{- define "windlass.collectorRules" -}}
 - apiGroups: [windlass.dev]
-  resources: ["*"]
+  resources: [tasks, workflows, launchplans, actorenvironments, executions, signals, artifacts, cacheentries, backfills, apps]
   verbs: [list]
 - apiGroups: [""]
   resources: [configmaps] # large values
