@@ -5,19 +5,27 @@ What buildah mounts and keeps is gone at the end, also after a build that failed
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from localcluster import prerequisites
+from dev.console import ROOT
+from localcluster import images, prerequisites, rootfs
+from localcluster.locks import file_lock
+from localcluster.paths import cache_home
 
 SECONDS = 120
 
@@ -110,3 +118,39 @@ def write_wheel(folder: Path, name: str, version: str, source: str) -> Path:
         )
         archive.writestr(f"{info}/RECORD", "")
     return wheel
+
+
+@contextmanager
+def index_of(*requirements: str) -> Iterator[str]:
+    """The address of a page with the wheels of packages and of what they need, at the versions that are locked.
+
+    They are fetched once on a machine, so that every build has them at once.
+    """
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(_wheels(requirements)))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+
+def _wheels(requirements: tuple[str, ...]) -> Path:
+    constraints = ROOT / "constraints.txt"
+    asked = json.dumps([requirements, rootfs.PYTHON, constraints.read_text()])
+    folder = cache_home() / "wheels" / hashlib.sha256(asked.encode()).hexdigest()[:16]
+    with file_lock(folder.with_name(f"{folder.name}.lock"), f"another download of {', '.join(requirements)}"):
+        if not folder.is_dir():
+            draft = folder.with_name(f"{folder.name}.part")
+            shutil.rmtree(draft, ignore_errors=True)
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(draft), "-c", str(constraints)]
+            command += ["--python-version", rootfs.PYTHON, "--only-binary=:all:"]
+            for generation in ("manylinux2014", "manylinux_2_17", "manylinux_2_28"):
+                command += ["--platform", f"{generation}_{images.machine()}"]
+            subprocess.run([*command, *requirements], check=True, timeout=600)
+            draft.rename(folder)
+    return folder

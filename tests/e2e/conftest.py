@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from localcluster import catalog, image_registry
 from localcluster.cluster import Cluster
 from tests.harness import Api
+from tests.image_building import Buildah, own_buildah, skip_unless_possible
 
 ROOT = Path(__file__).parent.parent.parent
 SYSTEM = "windlass-system"
@@ -83,3 +85,19 @@ def windlass(with_windlass: Cluster, new_namespace: Callable[[Cluster], str]) ->
     namespace = new_namespace(with_windlass)
     with_windlass.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     return Installed(with_windlass, namespace)
+
+
+@pytest.fixture(scope="module")
+def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
+    """Buildah, as the CLI finds it."""
+    skip_unless_possible()
+    with own_buildah(tmp_path_factory.mktemp("buildah")) as found:
+        yield found
+
+
+@pytest.fixture
+def host(with_windlass: Cluster) -> str:
+    """The cluster's registry, with an image to start from in it."""
+    host = with_windlass.keep_registry()
+    image_registry.push(host, catalog.BUILDING, catalog.building_image())
+    return host

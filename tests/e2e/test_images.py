@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from localcluster import catalog, image_registry
 from tests.e2e.conftest import Installed
-from tests.image_building import Buildah, own_buildah, skip_unless_possible, write_wheel
+from tests.image_building import Buildah, write_wheel
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]  # the first test of a machine builds Kubernetes
 
@@ -51,22 +49,6 @@ def plain(text: str) -> list[str]:
 def wf(name: str = "Ada") -> list[str]:
     return plain(text=greet(name=name))
 """
-
-
-@pytest.fixture(scope="module")
-def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
-    """Buildah, as the CLI finds it."""
-    skip_unless_possible()
-    with own_buildah(tmp_path_factory.mktemp("buildah")) as found:
-        yield found
-
-
-@pytest.fixture
-def host(windlass: Installed) -> str:
-    """The cluster's registry, with an image to start from in it."""
-    host = windlass.cluster.keep_registry()
-    image_registry.push(host, catalog.BUILDING, catalog.building_image())
-    return host
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from localcluster.cluster import Cluster
 from tests.e2e.conftest import SYSTEM, Installed, install
 from tests.e2e.store import flows
 from tests.harness import Body, task, wait_until
+from tests.image_building import Buildah, index_of
 from windlass_api import names
 from windlass_api.stored import any_in, stored
 
@@ -38,16 +39,18 @@ class WithStore:
     variables: dict[str, str]
     client: Any
 
-    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def cli(self, *words: str, timeout: float = 180.0) -> subprocess.CompletedProcess[str]:
         """What `windlass` does here, in the namespace."""
         environment = {**os.environ, **self.variables, "KUBECONFIG": str(self.installed.cluster.kubeconfig)}
         command = [sys.executable, "-m", "windlass._cli", *words, "--namespace", self.installed.namespace]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
 
-    def run(self, workflow: str, *arguments: str, file: Path = FLOWS) -> tuple[Body, subprocess.CompletedProcess[str]]:
+    def run(
+        self, workflow: str, *arguments: str, file: Path = FLOWS, timeout: float = 180.0
+    ) -> tuple[Body, subprocess.CompletedProcess[str]]:
         """A run as the CLI makes it; its Execution when it has ended, and what was printed."""
         known = {one["metadata"]["name"] for one in self.installed.api.list("executions")}
-        done = self.cli("run", str(file), workflow, *arguments, "-o", "json", "--remote")
+        done = self.cli("run", str(file), workflow, *arguments, "-o", "json", "--remote", timeout=timeout)
         found = self.installed.api.list("executions")
         (body,) = (
             one for one in found
@@ -143,7 +146,7 @@ def test_values_of_any_size_go_from_pod_to_pod_by_the_store(with_store: WithStor
     assert len(json.dumps(run["status"])) < 16_000
 
 
-def test_files_folders_and_decks_lie_in_the_store(with_store: WithStore) -> None:
+def test_files_folders_and_decks_lie_in_the_store(with_store: WithStore, tmp_path: Path) -> None:
     run, done = with_store.run("files", "--word", "hello")
     assert run["status"]["phase"] == "Succeeded", done.stderr
     assert json.loads(done.stdout) == {"o0": "hello", "o1": 2, "o2": "hello", "o3": "hello"}
@@ -155,6 +158,10 @@ def test_files_folders_and_decks_lie_in_the_store(with_store: WithStore) -> None
     name = run["metadata"]["name"]
     folder = f"{with_store.installed.namespace}/{name}.{run['metadata']['uid']}/"
     assert all(key.startswith(folder) for key in with_store.objects())
+    with_store.installed.kubectl("delete", "pods", "--all", "--wait=true")
+    kept = with_store.cli("deck", name, node, "--save", str(tmp_path / "deck.html"))
+    assert kept.returncode == 0, kept.stderr
+    assert "&lt;b&gt;hello&lt;/b&gt;" in (tmp_path / "deck.html").read_text(), "it outlives its pod"
 
 
 def test_a_task_that_fails_leaves_its_deck(with_store: WithStore) -> None:
@@ -264,6 +271,63 @@ def test_code_too_large_for_a_config_map_comes_by_the_store_and_the_log_outlives
     told = with_store.cli("logs", run["metadata"]["name"])
     assert told.returncode == 0, told.stderr
     assert "weighed in a pod" in told.stdout
+
+
+TABLES = """
+import os
+from typing import Annotated
+import pandas as pd
+from windlass import ImageSpec, StructuredDataset, kwtypes, task, workflow
+
+image = ImageSpec(
+    name="tables", builder="buildah", registry="{host}/team", base_image="{host}/python:3",
+    packages=["pandas", "pyarrow"], pip_extra_args="--no-index --find-links {index}",
+)
+
+def received() -> int:
+    # Bytes that have come to this pod.
+    with open("/proc/net/dev") as file:
+        counters = [line.split(":") for line in file.readlines()[2:]]
+    return sum(int(numbers.split()[0]) for name, numbers in counters if name.strip() != "lo")
+
+@task(container_image=image)
+def made(rows: int) -> StructuredDataset:
+    noise = [os.urandom(1000) for _ in range(rows)]
+    frame = pd.DataFrame({{"n": range(rows), "noise": noise, "word": [f"w{{n}}" for n in range(rows)]}})
+    return StructuredDataset(dataframe=frame)
+
+@task(container_image=image)
+def some(table: Annotated[StructuredDataset, kwtypes(n=int, word=str)]) -> tuple[list[str], int, int]:
+    before = received()
+    frame = table.open(pd.DataFrame).all()
+    return list(frame.columns), int(frame["n"].sum()), received() - before
+
+@task(container_image=image)
+def whole(frame: pd.DataFrame) -> tuple[list[str], int]:
+    return list(frame.columns), received()
+
+@workflow
+def tables(rows: int) -> tuple[list[str], int, int, list[str], int]:
+    table = made(rows=rows)
+    columns, total, bytes_of_some = some(table=table)
+    all_columns, bytes_of_all = whole(frame=table)
+    return columns, total, bytes_of_some, all_columns, bytes_of_all
+"""
+
+
+def test_of_a_table_a_pod_fetches_the_columns_that_its_task_asks_for(
+    with_store: WithStore, buildah: Buildah, host: str, tmp_path: Path
+) -> None:
+    rows = 20_000
+    with index_of("pandas", "pyarrow") as index:
+        (tmp_path / "tables.py").write_text(TABLES.format(host=host, index=index))
+        run, done = with_store.run("tables", "--rows", str(rows), file=tmp_path / "tables.py", timeout=400)
+    assert run["status"]["phase"] == "Succeeded", done.stderr
+    found = json.loads(done.stdout)
+    assert (found["o0"], found["o1"]) == (["n", "word"], rows * (rows - 1) // 2)
+    assert found["o3"] == ["n", "noise", "word"]
+    (size,) = (size for key, size in with_store.objects().items() if key.endswith("/00000"))
+    assert found["o2"] < size // 10 < size < found["o4"], f"{size} bytes in the store"
 
 
 COLLECTOR = "windlass-operator-collector"
