@@ -16,6 +16,7 @@ from windlass_operator.core.sharding import Terms, shard_of
 from windlass_operator.core.sharing import Limits
 from windlass_operator.dispatch.calls import CallKey, Order, PoolKey
 from windlass_operator.dispatch.dispatcher import Dispatcher
+from windlass_operator.dispatch.messages import Hello
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.capacity import Capacity
 from windlass_operator.reconcile.definitions import Definitions
@@ -110,6 +111,15 @@ def test_the_only_replica_holds_every_shard_and_says_so_in_leases(cluster: FakeC
         assert spec["acquireTime"] == "2027-01-15T08:00:00.000000Z"
     member = lease(cluster, "windlass-member-a")
     assert member["metadata"]["annotations"] == {"windlass.dev/shards": "4"}
+
+
+def test_workers_are_asked_what_they_have_when_a_shard_is_acquired(cluster: FakeCluster) -> None:
+    replica = Replica(cluster)
+    link = replica.dispatcher.connect(Hello("ns", "models", "r1", "w0", "uid-w0", 1))
+    run(replica.all_held())
+    assert link.over == "say again what you have"
+    eras = [acquired.era for acquired in replica.store.acquired.values()]
+    assert sorted(eras) == [1, 2, 3, 4]
 
 
 def test_without_leases_everything_is_its_own() -> None:

@@ -208,6 +208,7 @@ def test_after_a_restart_the_workers_say_what_there_is() -> None:
 
 def test_a_pod_that_could_have_no_call_of_ours_is_not_waited_for() -> None:
     pool = Pool(connect=False)
+    pool.running()
     pool.running("w0", started_at=BEGAN + 60)
     assert not pool.board.unsure(("ns", "e"), POOL, 0.0)
     pool.board.pods("ns", "models", {"w0": PodView("r1", None)}, pool.now)
@@ -216,12 +217,41 @@ def test_a_pod_that_could_have_no_call_of_ours_is_not_waited_for() -> None:
 
 def test_a_replica_that_takes_over_has_workers_say_again_what_they_have() -> None:
     pool = Pool("w0")
-    taken_over = pool.now + 5
-    assert pool.board.unsure(("ns", "e"), POOL, taken_over)
+    era = pool.board.taken_over()
     assert [one.link for one in pool.board.effects() if isinstance(one, Close)] == [1]
-    pool.now = taken_over + 1
+    assert pool.board.unsure(("ns", "e"), POOL, pool.now, era)
     pool.hello("w0")
-    assert not pool.board.unsure(("ns", "e"), POOL, taken_over)
+    assert not pool.board.unsure(("ns", "e"), POOL, pool.now, era)
+
+
+def test_a_replica_that_takes_over_hears_of_results_that_nobody_needs_and_lets_go_of_them() -> None:
+    """The Execution is over, and who wrote that was not heard: without a word the worker would hold them for ever."""
+    mine: set[str] = set()
+    pool = Pool("w0", owns=lambda _, execution: execution in mine)
+    pool.says(1, Started(key().text(), BEGAN), result(key()))
+    mine.add("e")
+    pool.board.taken_over()
+    assert Close(1, "say again what you have") in pool.board.effects()
+    link = pool.hello("w0", results=(result(key()),))
+    assert News("ns", "e") in pool.board.effects(), "whoever reconciles it finds it over"
+    pool.board.close("ns", "e")
+    assert pool.sent() == [(link, Acknowledge((key().text(),)))]
+
+
+def test_who_has_what_does_not_hang_on_the_wall_clock() -> None:
+    pool = Pool("w0")
+    era = pool.board.taken_over()
+    taken_over, pool.now = pool.now, pool.now - 600
+    pool.hello("w0")
+    assert not pool.board.unsure(("ns", "e"), POOL, taken_over, era)
+    pool = Pool("w0", connect=False)
+    era = pool.board.taken_over()
+    assert pool.board.unsure(("ns", "e"), POOL, BEGAN - 600, era), (
+        "it was there before the takeover, whoever's clock is wrong"
+    )
+    pool = Pool("w0", connect=False)
+    pool.running("w0", started_at=BEGAN + 600)
+    assert pool.board.unsure(("ns", "e"), POOL, 0.0), "it was there before this replica was"
 
 
 def test_calls_of_other_replicas_are_none_of_ours() -> None:

@@ -135,14 +135,23 @@ class Dispatcher:
         """The calls of an Execution."""
         return self.board.views(namespace, execution, uid)
 
-    def unsure(self, namespace: str, execution: str, pools: Iterable[tuple[str, str]], since: float) -> frozenset[str]:
+    def taken_over(self) -> int:
+        """Executions have become this replica's: workers say what they have. Gives the number of this takeover."""
+        era = self.board.taken_over()
+        self._do()
+        return era
+
+    def unsure(
+        self, namespace: str, execution: str, pools: Iterable[tuple[str, str]], since: float, era: int = 0
+    ) -> frozenset[str]:
         """Of these environments and revisions, the environments whose workers may have calls of an Execution of which
-        nobody here knows. The Execution is woken when they have said so. ``since`` is when it became this replica's.
+        nobody here knows. The Execution is woken when they have said so. ``since`` and ``era`` are the time and the
+        number of the takeover by which it became this replica's.
         """
         found = frozenset(
             environment
             for environment, revision in pools
-            if self.board.unsure((namespace, execution), PoolKey(namespace, environment, revision), since)
+            if self.board.unsure((namespace, execution), PoolKey(namespace, environment, revision), since, era)
         )
         self._do()
         return found

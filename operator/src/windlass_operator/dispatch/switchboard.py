@@ -58,6 +58,8 @@ SOON, TOGETHER = 0.25, 0.02
 has ended, of which there are many.
 """
 CANCELLED = "Cancelled"
+BEFORE_ALL = -1
+"""In place of the number of a takeover: before this replica knew of all pods."""
 
 Owns = Callable[[str, str], bool]
 """(namespace, Execution) → whether it is this replica's, at this very moment."""
@@ -136,7 +138,8 @@ class Worker:
     last: str = ""
     """The task that it ran last."""
     leaving: bool = False
-    hello_at: float = 0.0
+    era: int = 0
+    """The takeover after which it has said Hello last."""
     heard_at: float = 0.0
     idle_since: float = 0.0
 
@@ -217,7 +220,11 @@ class Switchboard:
         self._families: dict[tuple[str, str], dict[str, Family]] = {}
         """By Execution, then by its uid."""
         self._pods: dict[tuple[str, str], dict[str, PodView]] = {}
+        self._seen: dict[str, int] = {}
+        """The takeover after which each of these pods was first told of."""
         self._pods_known = False
+        self._era = 0
+        """Takeovers are counted: which clock is right, nobody knows."""
         self._curious: dict[PoolKey, set[tuple[str, str]]] = {}
         """Executions that wait until it is known what workers have."""
         self._queued, self._queued_bytes = 0, 0
@@ -234,24 +241,36 @@ class Switchboard:
         family = self._families.get((namespace, execution), {}).get(uid)
         return family.views if family is not None else Children()
 
-    def unsure(self, execution: tuple[str, str], pool: PoolKey, since: float) -> bool:
-        """Whether workers may have calls of an Execution that nobody here knows of. They are asked, and whoever
-        reconciles it is told when that is over. ``since`` is when it became this replica's.
+    def taken_over(self) -> int:
+        """Executions have become this replica's. Every worker is asked what it has, so that no call and no result of
+        theirs stays unknown, whether or not they are over. Gives the number of this takeover.
+        """
+        self._era += 1
+        for worker in list(self._links.values()):
+            self._close(worker, "say again what you have")
+        return self._era
+
+    def unsure(self, execution: tuple[str, str], pool: PoolKey, since: float, era: int = 0) -> bool:
+        """Whether workers may have calls of an Execution that nobody here knows of. Whoever reconciles it is told when
+        that is over. ``since`` and ``era`` are the time and the number of the takeover by which it became this
+        replica's.
         """
         since = max(since, self._began)
-        found = not self._pods_known
-        for uid, pod in self._pods_of(pool).items():
-            if pod.started_at is None or pod.started_at > since + SKEW:
-                continue
-            worker = self.workers.get(uid)
-            if worker is not None and worker.hello_at >= since:
-                continue
-            found = True
-            if worker is not None and worker.link is not None:
-                self._close(worker, "say again what you have")
+        found = not self._pods_known or any(
+            self._may_have_calls(uid, pod, since, era) for uid, pod in self._pods_of(pool).items()
+        )
         if found:
             self._curious.setdefault(pool, set()).add(execution)
         return found
+
+    def _may_have_calls(self, uid: str, pod: PodView, since: float, era: int) -> bool:
+        """Whether a worker may have calls that were handed out before a takeover, and has not said so since."""
+        worker = self.workers.get(uid)
+        if worker is not None:
+            return worker.era < era
+        if pod.started_at is None:
+            return False
+        return pod.started_at <= since + SKEW or self._seen[uid] < era
 
     def dispatch(self, order: Order, now: float) -> str:
         """Have a call made. Gives why it can't be taken at the moment; once is enough, and twice does no harm."""
@@ -363,9 +382,13 @@ class Switchboard:
 
     def pods(self, namespace: str, environment: str, pods: Mapping[str, PodView], now: float) -> None:
         """The workers' pods of an environment that have not ended, by uid."""
-        self._pods[namespace, environment] = dict(pods)
-        if not pods:
-            del self._pods[namespace, environment]
+        before = self._pods.pop((namespace, environment), {})
+        if pods:
+            self._pods[namespace, environment] = dict(pods)
+        for uid in before.keys() - pods.keys():
+            del self._seen[uid]
+        for uid in pods:
+            self._seen.setdefault(uid, self._era if self._pods_known else BEFORE_ALL)
         for pool, members in list(self._members.items()):
             if (pool.namespace, pool.environment) == (namespace, environment):
                 for worker in list(members.values()):
@@ -403,7 +426,7 @@ class Switchboard:
         worker.link, worker.slots, worker.warm = link, max(1, hello.slots), frozenset(hello.code)
         worker.free = worker.slots - len(hello.running)
         worker.leaving = False
-        worker.hello_at = worker.heard_at = now
+        worker.era, worker.heard_at = self._era, now
         self._links[link] = worker
         said = {*hello.running, *(result.call for result in hello.results)}
         for call_id in [one for one in worker.calls if one not in said]:

@@ -54,7 +54,7 @@ from windlass_operator.reconcile.lookups import Lookups
 from windlass_operator.reconcile.pools import Pools
 from windlass_operator.reconcile.queue import WakeQueue
 from windlass_operator.reconcile.shards import EVERYTHING, Ownership, ShardLostError
-from windlass_operator.reconcile.store import Key, Raw, Store, Tracked
+from windlass_operator.reconcile.store import FROM_THE_BEGINNING, Acquired, Key, Raw, Store, Tracked
 from windlass_operator.settings import Settings
 from windlass_operator.telemetry import Telemetry
 
@@ -252,9 +252,9 @@ class Reconciler:
             if not answer.ok and answer.status not in (404, 409):
                 raise NotReachableError(answer.message)
 
-    def since(self, namespace: str, name: str) -> float:
+    def since(self, namespace: str, name: str) -> Acquired:
         """When an object became this replica's to look after."""
-        return self.store.acquired.get(shard_of(namespace, name, self._settings.shards), 0.0)
+        return self.store.acquired.get(shard_of(namespace, name, self._settings.shards), FROM_THE_BEGINNING)
 
     def _check(self, namespace: str, name: str) -> None:
         """Before anything is written.
@@ -501,7 +501,7 @@ class Reconciler:
             return frozenset()
         if not tracked.written.get("closure"):
             return frozenset(actor.environment for actor in closure.actors)
-        return self.dispatcher.unsure(namespace, name, closure.actors, self.since(namespace, name))
+        return self.dispatcher.unsure(namespace, name, closure.actors, *self.since(namespace, name))
 
     def _gather(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> Observed:
         return Observed(

@@ -67,6 +67,9 @@ class Dispatching(Protocol):
     def all_pods_known(self) -> None:
         """Whoever has not been told of has no pods."""
 
+    def taken_over(self) -> int:
+        """Executions have become this replica's: workers say what they have. Gives the number of this takeover."""
+
     def why(self, pool: PoolKey, why: Waiting) -> None:
         """Why calls wait for workers."""
 

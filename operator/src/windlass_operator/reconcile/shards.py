@@ -33,7 +33,7 @@ from windlass_operator.core.status import unchanged
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.pools import Pools
 from windlass_operator.reconcile.queue import WakeQueue
-from windlass_operator.reconcile.store import Key, Store
+from windlass_operator.reconcile.store import Acquired, Key, Store
 
 ROLE = "sharding"
 """The role that these Leases carry as a label."""
@@ -104,7 +104,7 @@ class Handover:
 
     def acquired(self, shard: int) -> None:
         """Everything in it is looked at."""
-        self._store.acquired[shard] = clock.now()
+        self._store.acquired[shard] = Acquired(clock.now(), self._pools.dispatcher.taken_over())
         for key in self._keys(shard):
             self._queue.wake(key)
 

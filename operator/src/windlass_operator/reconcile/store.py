@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from windlass_api import names
 from windlass_api.wiring import references
@@ -168,6 +168,17 @@ class ClosureRecord:
     owners: set[str] = field(default_factory=set)
 
 
+class Acquired(NamedTuple):
+    """When a shard became this replica's."""
+
+    at: float
+    era: int
+    """Which takeover that was, as the dispatcher counts them."""
+
+
+FROM_THE_BEGINNING = Acquired(0.0, 0)
+
+
 @dataclass(slots=True)
 class Store:
     """Everything that is known."""
@@ -183,7 +194,7 @@ class Store:
     """By Execution and the name of the gate."""
     closures: dict[tuple[str, str], ClosureRecord] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
-    acquired: dict[int, float] = field(default_factory=dict)
+    acquired: dict[int, Acquired] = field(default_factory=dict)
     """When each shard became this replica's, where there are several."""
 
     def remember_definition(self, kind: str, body: Raw) -> None:
