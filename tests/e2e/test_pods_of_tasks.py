@@ -15,7 +15,7 @@ import pytest
 from localcluster import catalog
 from localcluster.cluster import Cluster
 from tests.e2e.conftest import SYSTEM, Installed, install
-from tests.harness import Body, condition, wait_until
+from tests.harness import Body, condition, task, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]  # the first test of a machine builds Kubernetes
 
@@ -305,3 +305,28 @@ def test_what_the_namespace_does_not_admit_fails_with_what_it_does_not_admit(
     assert status["phase"] == "Failed"
     assert status["error"]["code"] == "PodSecurity"
     assert "hostNetwork=true" in status["error"]["message"]
+
+
+def test_resources_that_can_not_be_had_are_told_of_at_once(windlass: Installed) -> None:
+    """A pod that can't be fails; one for which there is no room waits, and says so."""
+    asked: dict[str, Body] = {
+        "no-such-part": {
+            "accelerator": {"device": "tpu-v5-lite", "partition": "1g.5gb"},
+            "resources": {"limits": {"google.com/tpu": "1"}},
+        },
+        "no-such-gpu": {"accelerator": {"device": "a9000"}, "resources": {"limits": {"nvidia.com/gpu": "1"}}},
+        "upside-down": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}},
+        "too-large": {"resources": {"requests": {"cpu": "1000"}}},
+    }
+    for name, spec in asked.items():
+        windlass.api.create("tasks", task(name, **spec))
+        body = {"apiVersion": "windlass.dev/v1alpha1", "kind": "Execution", "metadata": {"name": name}}
+        windlass.api.create("executions", {**body, "spec": {"task": {"name": name}}})
+    errors = {name: windlass.api.finished(name, 60)["error"] for name in ("no-such-part", "upside-down")}
+    assert {name: error["code"] for name, error in errors.items()} == {
+        "no-such-part": "UnknownAccelerator", "upside-down": "InvalidPod"
+    }, errors  # fmt: skip
+    assert "accelerator: 'tpu-v5-lite' has no partition in this cluster" in errors["no-such-part"]["message"]
+    assert "must be less than or equal to memory limit" in errors["upside-down"]["message"]
+    stalls(windlass, "too-large", "Unschedulable", "Insufficient cpu")
+    stalls(windlass, "no-such-gpu", "Unschedulable", "node affinity")

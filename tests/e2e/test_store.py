@@ -330,6 +330,48 @@ def test_of_a_table_a_pod_fetches_the_columns_that_its_task_asks_for(
     assert found["o2"] < size // 10 < size < found["o4"], f"{size} bytes in the store"
 
 
+def test_data_that_can_not_be_read_fails_its_reader_with_the_address_and_why(with_store: WithStore) -> None:
+    api, namespace, client = with_store.installed.api, with_store.installed.namespace, with_store.client
+    rendered = with_store.cli("render", str(FLOWS), "-o", "-").stdout
+    with_store.installed.kubectl("apply", "-f", "-", stdin=rendered)
+    there, gone, other = (f"s3://{BUCKET}/{namespace}/{name}" for name in ("there", "gone", "other.tar.gz"))
+    for uri in (there, other):
+        client.put_object(Bucket=BUCKET, Key=uri.removeprefix(f"s3://{BUCKET}/"), Body=b"no pickle, and no code")
+    reader = api.get("tasks", "tests.e2e.store.flows.read")["spec"]
+    for name, code in (("no-code", gone), ("other-code", other)):
+        archive = {"uri": code, "sha256": "0" * 64}
+        python = {**reader["python"], "code": {"archive": archive}}
+        api.create("tasks", task(name, **{**reader, "python": python}))
+    api.create("tasks", task("wrong-keys", **{**reader, "env": {"AWS_SECRET_ACCESS_KEY": "wrong"}}))
+
+    file, point = {"file": {"uri": there}}, {"uri": there, "type": "tests.e2e.store.flows.Point"}
+    for_each: dict[str, tuple[str, Body, str, str]] = {  # task, inputs; code and words of the error
+        "no-file": ("read", {"file": {"uri": gone}}, "USER:ValueError", f"{gone}. File not found"),
+        "no-folder": ("count", {"folder": {"uri": gone}}, "USER:ValueError", f"{gone}. File not found"),
+        "forbidden": (
+            "read",
+            {"file": {"uri": "file:///etc/shadow"}},
+            "USER:RuntimeError",
+            "Permission denied: '/etc/shadow'",
+        ),
+        "no-pickle": ("unpickled", {"point": point}, "USER:RuntimeError", f"in {there} can't be read here"),
+        "for-a-container": ("loud", {"text": {"uri": gone}}, "USER:ValueError", f"{gone}. File not found"),
+        "wrong-keys": ("wrong-keys", file, "SYSTEM:DownloadDataError", there),
+        "no-code": ("no-code", file, "USER:CodeNotFound", gone),
+        "other-code": ("other-code", file, "BundleUnreadable", other),
+    }
+    known = {one["metadata"]["name"].rpartition(".")[2]: one["metadata"]["name"] for one in api.list("tasks")}
+    for run, (called, inputs, _, _) in for_each.items():
+        spec = {"task": {"name": known[called]}, "inputs": inputs}
+        api.create("executions", {**EXECUTION, "metadata": {"name": run}, "spec": spec})
+    errors = {run: api.finished(run, timeout=200)["error"] for run in for_each}
+    assert {run: error["code"] for run, error in errors.items()} == {run: one[2] for run, one in for_each.items()}
+    assert [run for run, one in for_each.items() if one[3] not in errors[run]["message"]] == [], errors
+
+
+EXECUTION = {"apiVersion": "windlass.dev/v1alpha1", "kind": "Execution"}
+
+
 COLLECTOR = "windlass-operator-collector"
 
 
@@ -359,9 +401,8 @@ def test_the_collector_of_the_chart_removes_old_runs_that_are_gone_and_code_of_n
 ) -> None:
     namespace, api = with_store.installed.namespace, with_store.installed.api
     alive, _ = with_store.run("big", "--lines", "1000")
-    kind = {key: alive[key] for key in ("apiVersion", "kind", "spec")}
     for name in ("gone", "young"):
-        api.create("executions", {**kind, "metadata": {"name": name}})
+        api.create("executions", {**EXECUTION, "metadata": {"name": name}, "spec": alive["spec"]})
     assert [api.finished(name, timeout=60)["phase"] for name in ("gone", "young")] == ["Succeeded"] * 2
     used, unused = (f"{namespace}/code/{digit * 64}.tar.gz" for digit in "ab")
     for key in (used, unused):

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from tests.unit.sdk.conftest import HttpServer, S3Server
 from windlass import _store
 from windlass._exceptions import FlyteDataNotFoundException, FlyteDownloadDataException, FlyteUploadDataException
-from windlass._store import ranges
+from windlass._store import Entry, ranges, s3
 
 CONTENT = bytes(range(256)) * 40
 
@@ -429,6 +430,40 @@ def test_what_anybody_may_read_is_read_without_credentials(
     assert _store.read_bytes(uri) == b"for all"
     with pytest.raises(FlyteUploadDataException):
         _store.put_bytes(b"x", "x", s3_server.uri("other"))
+
+
+def streamed(uri: str, path: Path) -> None:
+    """As it is written by a task."""
+    with _store.open(uri, "wb") as stream:
+        stream.write(path.read_bytes())
+
+
+@pytest.mark.parametrize("send", [streamed, lambda uri, path: _store.put_file(path, uri)], ids=["streamed", "a file"])
+def test_an_upload_in_parts_has_ended_when_the_object_is_whole_whatever_the_store_has_said_before(
+    send: Callable[[str, Path], None], s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path, looks = tmp_path / "large", []
+    path.write_bytes(bytes(9 << 20))
+    monkeypatch.setattr(s3, "_LOOK", 0)
+    real = s3.S3.stat
+
+    def late(driver: s3.S3, uri: str) -> Entry | None:
+        looks.append(uri)
+        return real(driver, uri) if len(looks) > 2 else None
+
+    monkeypatch.setattr(s3.S3, "stat", late)
+    send(s3_server.uri("large"), path)
+    assert len(looks) == 3
+    monkeypatch.setattr(s3, "_ASSEMBLING", 0)
+    monkeypatch.setattr(s3.S3, "stat", lambda *_: None)
+    with pytest.raises(FlyteUploadDataException, match="large: the store took 9437184 bytes in parts, and has not put"):
+        send(s3_server.uri("large"), path)
+
+    def refused(*_: object) -> Entry | None:
+        raise FlyteDownloadDataException("403")
+
+    monkeypatch.setattr(s3.S3, "stat", refused)
+    send(s3_server.uri("large"), path)  # whoever may only write can't look
 
 
 def test_wrong_credentials_are_a_failure_that_names_the_object(

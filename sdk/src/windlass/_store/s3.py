@@ -7,7 +7,7 @@ Reading what anybody may read works without credentials: a request that was refu
 A folder is what all keys with a common beginning share; an empty one is kept by an object whose key ends in a slash.
 """
 
-# ruff: noqa: PTH110  addresses are strings, and so are paths
+# ruff: noqa: PTH110, PTH202  addresses are strings, and so are paths
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import io
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from operator import methodcaller
@@ -40,6 +41,7 @@ PACKAGES = "windlass_s3"
 """The folder, beside the packages of a mounted runtime, that has boto3."""
 _STYLE = "WINDLASS_S3_PATH_STYLE"
 _CONNECT, _READ = 10, 60  # seconds without an answer after which a try has failed
+_ASSEMBLING, _LOOK = 600.0, 1.0  # seconds: how long a store may take to put parts together, how often it is asked
 _clients: dict[tuple[int, bool, tuple[str | None, ...]], Any] = {}
 _lock = threading.Lock()
 
@@ -134,6 +136,7 @@ class S3(Driver):
             raise FlyteDataNotFoundException(path)
         extra = {"ContentEncoding": "gzip"} if path.endswith(".gz") else {}
         _writing(lambda client: client.upload_file(path, bucket, key, ExtraArgs=extra), uri)
+        _await(uri, os.path.getsize(path))
 
     def put_tree(self, folder: str, uri: str) -> None:
         bucket, key = _parts(uri)
@@ -214,6 +217,7 @@ class _Upload(io.RawIOBase):
             self._send(len(self._pending))
         done = {"Parts": self._parts}
         _writing(lambda client: client.complete_multipart_upload(MultipartUpload=done, **self._named()), self._uri)
+        _await(self._uri, self._at)
 
     def _give_up(self) -> None:
         if self._upload is not None:
@@ -232,6 +236,28 @@ def signed_link(uri: str, seconds: int) -> str:
     asked = {"Params": {"Bucket": bucket, "Key": key}, "ExpiresIn": seconds}
     link: str = _reading(lambda client: client.generate_presigned_url("get_object", **asked), uri)
     return link
+
+
+def _await(uri: str, size: int) -> None:
+    """Waits until an object that was sent in parts is whole.
+
+    A store may take longer to put gigabytes together than a request lasts. Asked a second time, some say at once that
+    it is done, while they are still at it.
+    """
+    deadline = time.monotonic() + _ASSEMBLING
+    while size >= _PART:
+        try:
+            found = S3().stat(uri)
+        except FlyteDownloadDataException:
+            return  # who may only write can't look
+        if found is not None and found.size == size:
+            return
+        if time.monotonic() > deadline:
+            raise FlyteUploadDataException(
+                f"{uri}: the store took {size} bytes in parts, and has not put them together within"
+                f" {_ASSEMBLING / 60:.0f} minutes"
+            )
+        time.sleep(_LOOK)
 
 
 def _md5(data: bytes) -> str:
