@@ -325,6 +325,19 @@ def test_a_replica_that_comes_later_is_dialled_when_the_others_tell_of_it(tmp_pa
     run(test)
 
 
+def test_a_replica_that_does_not_know_all_others_yet_makes_nobody_forgotten(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with Dispatcher().listening() as one, Dispatcher().listening() as young:
+            one.peers, one.replica = [one.address, young.address], one.address
+            young.peers, young.replica = [one.address], young.address  # it has asked before it was ready itself
+            async with worker(tmp_path / "worker", one.address):
+                await young.until(lambda: young.connections)
+                young.connections[0].end()  # so that the worker says again what it has
+                await young.until(lambda: len(young.connections) == 2)
+
+    run(test)
+
+
 def test_a_silent_replica_is_taken_for_gone(tmp_path: Path) -> None:
     async def test() -> None:
         async with Dispatcher().listening() as dispatcher:

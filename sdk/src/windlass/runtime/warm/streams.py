@@ -1,9 +1,9 @@
 """The connections of a worker to the replicas of the operator, kept up.
 
 One stream goes to the address of a Service, behind which any of the replicas answers (its `Welcome.replica` says
-which); one goes to each of the other `Welcome.peers`. A stream that breaks is dialled again, with pauses that grow and
-differ from worker to worker, for as long as its replica is one of the peers; the Service is asked only while there is
-no other.
+which); one goes to each of the other `Welcome.peers`, which are those that any replica tells of. A stream that breaks
+is dialled again, with pauses that grow and differ from worker to worker, for as long as its replica is one of the
+peers; the Service is asked only while there is no other.
 
 A stream's first message is a Hello made at that moment, and all that happens afterwards follows in order, so a replica
 knows everything whenever it was that it came.
@@ -62,6 +62,8 @@ class Stream:
         self.address = address
         self.replica = ""
         """Which replica answers there, as it has told."""
+        self.peers: frozenset[str] = frozenset()
+        """Those that it knew of when it told last."""
         self.welcomed = self.was_welcomed = False
         """Whether somebody has answered: on this stream, and on the last that there was."""
         self.beat = DEFAULT_BEAT
@@ -205,8 +207,9 @@ class Streams:
         return [stream for stream in self if stream.connected]
 
     def welcome(self, stream: Stream, peers: Iterable[str]) -> None:
-        """A replica has told who there is."""
-        self._peers = frozenset(peers)
+        """A replica has told who there is. One that has just begun may know less than the others: all of them count."""
+        stream.peers = frozenset(peers)
+        self._peers = stream.peers.union(*(one.peers for one in self.connected))
         self._drop_doubles(stream)
         self._dial_peers()
 
