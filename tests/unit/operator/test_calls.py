@@ -76,6 +76,23 @@ def test_a_map_fans_out_over_the_pool() -> None:
     played(story, task(), wide(100))
 
 
+def test_a_worker_that_has_an_archive_of_the_store_at_hand_is_chosen_and_sent_no_code() -> None:
+    sha = "5f" * 32
+
+    async def story(world: World, fleet: Fleet) -> None:
+        workers = [await fleet.add(pod) for pod in ("w0", "w1", "w2")]
+        workers[1].code[sha] = b""
+        await fleet.disconnect("w1")
+        await fleet.connect(workers[1])
+        world.create(run())
+        assert outputs(await world.finished("e")) == 6
+        assert [len(worker.ran) for worker in workers] == [0, 6, 0]
+
+    archive = {"uri": f"s3://b/{sha}.tar.gz", "sha256": sha}
+    stored = Settings(store=StoreSettings(prefix="s3://b/x"))
+    played(story, task(python={"entrypoint": "m:inc", "code": {"archive": archive}}), chain(6), settings=stored)
+
+
 def test_a_map_goes_by_its_concurrency_and_not_by_the_limits_of_pods() -> None:
     most = 0
 

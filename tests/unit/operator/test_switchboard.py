@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from windlass_operator.core.observed import ChildView, Place
 from windlass_operator.dispatch.calls import CallKey, Order, PoolKey, parse
 from windlass_operator.dispatch.messages import (
@@ -28,8 +30,8 @@ def key(node: str = "n0", attempt: int = 0, execution: str = "e", **more: Any) -
     return CallKey("ns", execution, f"uid-{execution}", node, attempt, **more)
 
 
-def order(call: CallKey, task: str = "t", code: str = "") -> Order:
-    return Order(key=call, pool=POOL, name=call.node, document=b"{}", spec={}, task=task, code=code)
+def order(call: CallKey, task: str = "t", **code: str) -> Order:
+    return Order(key=call, pool=POOL, name=call.node, document=b"{}", spec={}, task=task, **code)  # type: ignore[arg-type]  # code, archive
 
 
 def result(call: CallKey, **outputs: Any) -> Result:
@@ -121,14 +123,16 @@ def test_executions_take_turns() -> None:
     assert executions.index("chain") < 3, executions
 
 
-def test_a_worker_that_has_the_code_at_hand_is_chosen_then_the_one_that_ran_the_task_last() -> None:
+@pytest.mark.parametrize("where", ["code", "archive"])
+def test_a_worker_that_has_the_code_at_hand_is_chosen_then_the_one_that_ran_the_task_last(where: str) -> None:
     pool = Pool("w0", "w1", "w2")
     pool.says(2, State(1, ("abc",)))
-    pool.dispatch(key("n0"), code="abc")
-    assert pool.runs() == [(2, key("n0").text())]
+    pool.dispatch(key("n0"), **{where: "abc"})
+    (run,) = [(link, message) for link, message in pool.sent() if isinstance(message, Run)]
+    assert run == (2, Run(key("n0").text(), b"{}", "abc" if where == "code" else "", 0.0)), "it fetches archives itself"
     pool.says(2, Started(key("n0").text(), BEGAN), State(0), result(key("n0")), State(1, ("abc",)))
     pool.says(3, State(1, ("abc",)))
-    pool.dispatch(key("n1"), code="abc", task="t")
+    pool.dispatch(key("n1"), task="t", **{where: "abc"})
     assert pool.runs() == [(2, key("n1").text())]
 
 

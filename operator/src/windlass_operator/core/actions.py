@@ -68,6 +68,8 @@ class Dispatch:
     """The digest of the code bundle."""
     timeout: float = 0.0
     element: int = ALONE
+    archive: str = ""
+    """The hash of the code, where the store has it: workers fetch that themselves."""
 
     @property
     def place(self) -> Place:

@@ -30,7 +30,7 @@ from windlass_operator.core.work import Work, ended, succeeded
 from windlass_operator.kinds import kind_of
 from windlass_operator.kinds.evidence import Failure, FailureKind, Succeeded
 from windlass_operator.manifests.execution import child_execution, dynamic_revision
-from windlass_operator.manifests.look import PodLook
+from windlass_operator.manifests.look import PodLook, bundle_of
 from windlass_operator.manifests.objects import Manifest
 from windlass_operator.manifests.pod import PodAsk, call_document
 from windlass_operator.manifests.templates import InvalidPodError
@@ -164,7 +164,7 @@ def _begin_call(
     if isinstance(given, Failure):
         return given
     ask = _pod_ask(work, target, state, given, inputs, cached)
-    limit = target.spec.get("timeout")
+    limit, bundle = target.spec.get("timeout"), bundle_of(ask.look)
     work.actions.append(
         Dispatch(
             target.node.id,
@@ -178,6 +178,7 @@ def _begin_call(
             names.pinned_code_digest(target.node.code) if target.node.code else "",
             durations.seconds(limit) if limit else 0.0,
             target.element,
+            bundle["sha256"] if isinstance(bundle, Mapping) else "",
         )
     )
     return Begun(_queued(work, target, state))

@@ -76,8 +76,15 @@ class Order:
     """What the workers of the pool are like."""
     task: str
     code: str = ""
-    """The digest of the code bundle; empty where the code is in the image."""
+    """The digest of the code bundle that workers are sent; empty where the code is in the image, or in the store."""
+    archive: str = ""
+    """The hash of the code in the store, where it is there."""
     timeout: float = 0.0
+
+    @property
+    def known_by(self) -> str:
+        """What a worker that has the code at hand calls it; empty where it is in the image."""
+        return self.code or self.archive
 
 
 @dataclass(slots=True)

@@ -607,13 +607,13 @@ class Switchboard:
     def _choose(self, call: Call) -> Worker | None:
         """The least loaded worker; of those one that has the code at hand, and ran this task last."""
         assert call.order is not None
-        order = call.order
+        order, known = call.order, call.order.known_by
         able = [worker for worker in self._members.get(call.pool, {}).values() if self._room(worker) > 0]
         if len(able) < 2:  # nearly always
             return able[0] if able else None
         return min(
             able,
-            key=lambda one: (len(one.calls), bool(order.code) and order.code not in one.warm, one.last != order.task),
+            key=lambda one: (len(one.calls), bool(known) and known not in one.warm, one.last != order.task),
         )
 
     def _room(self, worker: Worker) -> int:

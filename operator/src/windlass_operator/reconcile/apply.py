@@ -182,6 +182,7 @@ class Applier:
             spec=action.spec,
             task=action.task,
             code=action.code,
+            archive=action.archive,
             timeout=action.timeout,
         )
         problem = self._calls.dispatch(order)
