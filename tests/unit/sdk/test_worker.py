@@ -923,3 +923,113 @@ def test_an_order_that_can_t_be_understood_ends_the_program_in_words(tmp_path: P
             assert "WINDLASS_WORKER can't be understood: KeyError('namespace')" in program.printed()
 
     run(test)
+
+
+# ---- logs that are kept ---------------------------------------------------------------------------------------------
+
+
+def kept_at(folder: Path, call: str) -> tuple[Path, dict[str, Any]]:
+    """Where the log of a call is to be, and how its order says so."""
+    file = folder / "store" / call / "0.log"
+    return file, {"log": {"uri": f"file://{file}", "limit": 4096}}
+
+
+async def log_of(file: Path) -> str:
+    await exists(file)
+    return file.read_text()
+
+
+PRINTS = {
+    "job.py": HEAD
+    + """
+import subprocess
+
+@task
+def says(text: str) -> int:
+    print(text)
+    print("to stderr", file=sys.stderr)
+    subprocess.run(["sh", "-c", "echo from a child"], check=True)
+    return 1
+
+@task
+def silent() -> int:
+    return 2
+
+@task
+def dies() -> int:
+    print("last words", flush=True)
+    os._exit(7)
+    return 3
+"""
+}
+
+
+def test_what_calls_print_is_kept_for_each_where_its_order_says(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with place(tmp_path, PRINTS) as at:
+            calls = {text: kept_at(tmp_path, text) for text in ("one", "two")}
+            for text, (_, more) in calls.items():
+                at.dispatcher.run(text, order("job:says", {"text": text}, **more), at.code)
+                await at.dispatcher.result(text)
+            quiet, more = kept_at(tmp_path, "quiet")
+            at.dispatcher.run("quiet", order("job:silent", **more), at.code)
+            at.dispatcher.run("unkept", order("job:says", {"text": "unkept"}), at.code)
+            for call in ("quiet", "unkept"):
+                await at.dispatcher.result(call)
+            for text, (file, _) in calls.items():
+                assert await log_of(file) == f"{text}\nto stderr\nfrom a child\n"
+            assert "[run-1/n0] one\n" in at.worker.printed()
+        assert not quiet.exists()
+        assert {path.name for path in (tmp_path / "store").iterdir()} == {"one", "two"}
+
+    run(test)
+
+
+def test_a_worker_whose_calls_print_nothing_has_no_process_that_keeps_logs(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with place(tmp_path, PRINTS) as at:
+            _, more = kept_at(tmp_path, "quiet")
+            at.dispatcher.run("quiet", order("job:silent", **more), at.code)
+            await at.dispatcher.result("quiet")
+            children = Path(f"/proc/{at.worker.pid}/task/{at.worker.pid}/children").read_text().split()
+            assert not [one for one in children if b"keeper" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+    run(test)
+
+
+def test_the_log_of_a_call_whose_process_died_is_kept(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with place(tmp_path, PRINTS) as at:
+            file, more = kept_at(tmp_path, "dies")
+            at.dispatcher.run("dies", order("job:dies", **more), at.code)
+            assert (await at.dispatcher.result("dies")).exit_code == 7
+            assert await log_of(file) == "last words\n"
+
+    run(test)
+
+
+def test_a_worker_that_leaves_has_brought_its_last_logs_to_the_store(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with place(tmp_path, PRINTS) as at:
+            file, more = kept_at(tmp_path, "one")
+            at.dispatcher.run("one", order("job:says", {"text": "one"}, **more), at.code)
+            await at.dispatcher.result("one")
+            at.dispatcher.connection.send(drain=pb.Drain(reason="the test is over"))
+            assert await at.worker.ended() == 0
+            assert file.read_text() == "one\nto stderr\nfrom a child\n"
+
+    run(test)
+
+
+def test_a_store_that_takes_no_logs_is_told_of_and_stops_no_call(tmp_path: Path) -> None:
+    async def test() -> None:
+        (tmp_path / "store").write_text("no folder")
+        async with place(tmp_path, PRINTS) as at:
+            _, more = kept_at(tmp_path, "one")
+            for call in ("one", "two"):
+                at.dispatcher.run(call, order("job:says", {"text": call}, **more), at.code)
+                assert await at.dispatcher.outputs(call) == {"o0": 1}
+            while at.worker.printed().count("windlass: the log can't be kept at file://") < 2:
+                await asyncio.sleep(0.01)
+
+    run(test)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,9 @@ import tomllib
 from tests.dispatcher import bundle, config_map_digest
 from windlass.runtime import VERSION
 from windlass.runtime.warm import bundles, kernel, settings
+from windlass.runtime.warm.keeping import Keeper
 from windlass.runtime.warm.ledger import REMEMBERED, Ledger
-from windlass.runtime.warm.logs import LINE, TAIL, Lines, Tail, mark
+from windlass.runtime.warm.logs import LINE, TAIL, Lines, Log, Mark, Place, Tail, mark
 from windlass.runtime.warm.process import Bounds, Use, surplus
 from windlass.runtime.warm.streams import LONGEST_PAUSE, pause
 from windlass_api.protocol import dispatcher_pb2 as pb
@@ -49,8 +53,9 @@ def test_processes_that_are_too_many_or_too_large_go(uses: dict[int, Use], bound
 
 
 def test_marks_part_what_calls_print_wherever_the_pieces_end() -> None:
-    text = b"one\ntwo" + mark("t", 1, "x/n0#3") + b"three\n" + mark("t", 1) + b"between"
-    wanted = [b"one", b"two", (1, "x/n0#3"), b"three", (1, ""), b"between"]
+    place = Place("s3://bucket/a folder/n0/3/0.log", 4096)
+    text = b"one\ntwo" + mark("t", 1, "x/n0#3", place) + b"three\n" + mark("t", 1) + b"between"
+    wanted = [b"one", b"two", Mark(1, "x/n0#3", place), b"three", Mark(1), b"between"]
     for size in range(1, len(text) + 1):
         lines = Lines("t")
         pieces = (text[at : at + size] for at in range(0, len(text), size))
@@ -63,7 +68,29 @@ def test_a_line_without_end_goes_out_in_parts_and_hides_no_mark() -> None:
     found = [*lines.feed(text), *lines.feed(mark("t", 1)), *lines.finish()]
     parts = [one for one in found if isinstance(one, bytes)]
     assert b"".join(parts) == text
-    assert (max(map(len, parts)), found[-1]) == (LINE, (1, ""))
+    assert (max(map(len, parts)), found[-1]) == (LINE, Mark(1))
+
+
+def test_a_mark_that_comes_in_two_pieces_behind_a_long_line_is_a_mark() -> None:
+    line, whole = b"x" * (LINE - 1), mark("t", 1, "x/n0", Place("s3://" + "b" * 500, 4096))
+    for at in range(len(whole)):
+        lines = Lines("t")
+        found = [*lines.feed(line + whole[:at]), *lines.feed(whole[at:])]
+        assert found == [line, Mark(1, "x/n0", Place("s3://" + "b" * 500, 4096))]
+
+
+def test_a_call_that_prints_nothing_has_nothing_kept_and_what_it_has_printed_is_kept_once() -> None:
+    kept: list[tuple[Place, bytes]] = []
+    place = Place("file:///log", 100)
+    log = Log(place, lambda *one: kept.append(one))
+    log.copy()
+    assert kept == []
+    log.add(b"one")
+    log.copy()
+    log.copy()
+    log.add(b"two")
+    log.copy()
+    assert kept == [(place, b"one\n"), (place, b"one\ntwo\n")]
 
 
 def test_another_process_s_marks_are_text() -> None:
@@ -132,3 +159,45 @@ def test_a_choice_that_is_no_number_is_refused(text: str) -> None:
 def test_the_runtime_s_version_is_the_distribution_s() -> None:
     project = Path(__file__).parents[3] / "sdk" / "pyproject.toml"
     assert tomllib.loads(project.read_text())["project"]["version"] == VERSION
+
+
+def test_logs_that_wait_have_a_bound_and_those_beyond_it_are_told_of(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    keeper = Keeper(room=2000)
+    place = Place(f"file://{tmp_path}/large.log", 4096)
+    for _ in range(3):
+        keeper.keep(place, b"x" * 2000)
+    assert keeper.pid == 0, "nothing is waiting, so nothing has been started"
+    keeper.keep(Place(f"file://{tmp_path}/small.log", 4096), b"small\n")
+    keeper.close(30)
+    assert [path.name for path in tmp_path.iterdir()] == ["small.log"]
+    assert (tmp_path / "small.log").read_text() == "small\n"
+    told = capfd.readouterr().err.splitlines()
+    assert [line.partition(" as at ")[0] for line in told] == [
+        "windlass: logs are not kept for now,",
+        "windlass: 3 logs are not kept: the store was slower than what calls printed",
+    ]
+
+
+def test_a_later_copy_of_a_log_is_what_stays(tmp_path: Path) -> None:
+    keeper = Keeper()
+    for number in range(200):
+        keeper.keep(Place(f"file://{tmp_path}/{number % 5}.log", 4096), b"%d\n" % number)
+    keeper.close(30)
+    assert sorted(int(path.read_text()) for path in tmp_path.iterdir()) == [195, 196, 197, 198, 199]
+
+
+def test_a_process_that_keeps_logs_and_dies_is_replaced(tmp_path: Path) -> None:
+    keeper = Keeper()
+    first = Path(tmp_path, "first.log")
+    keeper.keep(Place(f"file://{first}", 4096), b"first\n")
+    deadline = time.monotonic() + 30
+    while not first.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(keeper.pid, signal.SIGKILL)
+    os.waitpid(keeper.pid, 0)
+    keeper.keep(Place(f"file://{tmp_path}/second.log", 4096), b"second\n")
+    keeper.close(30)
+    assert Path(tmp_path, "second.log").read_text() == "second\n"

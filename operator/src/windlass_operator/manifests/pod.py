@@ -93,11 +93,7 @@ def message_room(pod: Manifest, ask: PodAsk) -> int:
 
 def task_document(ask: PodAsk, limit: int) -> str:
     """The JSON in ``WINDLASS_TASK``. ``$`` is written as an escape: Kubernetes would expand ``$(NAME)`` in it."""
-    document = _document(ask, limit)
-    log = in_order(ask.look.settings, _run(ask), ask.node, ask.attempt, ask.element)
-    if log is not None:
-        document["log"] = log
-    return json.dumps(document, separators=(",", ":")).replace("$", "\\u0024")
+    return json.dumps(_document(ask, limit), separators=(",", ":")).replace("$", "\\u0024")
 
 
 def call_document(ask: PodAsk) -> str:
@@ -134,6 +130,9 @@ def _document(ask: PodAsk, limit: int) -> Manifest:
         document["cached"] = ask.cached
     if ask.element is not None:
         document["element"] = ask.element
+    log = in_order(ask.look.settings, _run(ask), ask.node, ask.attempt, ask.element)
+    if log is not None:
+        document["log"] = log
     return document
 
 

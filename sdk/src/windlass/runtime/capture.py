@@ -155,7 +155,7 @@ def _copy(streams: dict[int, int], stop: int, uri: str, limit: int) -> None:
             if spool.written > kept:
                 kept = spool.written
                 _in_the_background(uri, spool.content())
-    _keep(uri, spool.content())
+    keep(uri, spool.content())
 
 
 def _drained(source: int, target: int, spool: Spool) -> bool:
@@ -176,10 +176,11 @@ def _in_the_background(uri: str, content: bytes) -> None:
     """A store that takes its time holds up nobody who prints."""
     import threading  # noqa: PLC0415  for tasks that take minutes
 
-    threading.Thread(target=_keep, args=(uri, content), daemon=True).start()
+    threading.Thread(target=keep, args=(uri, content), daemon=True).start()
 
 
-def _keep(uri: str, content: bytes) -> None:
+def keep(uri: str, content: bytes) -> None:
+    """Brings a log to the store. Where that can't be, the pod's own log says why."""
     from windlass import _store  # noqa: PLC0415  the task's own process may never need it
 
     try:

@@ -1,10 +1,11 @@
 """The file that a warm worker of an ActorEnvironment starts: `python3 …/windlass/runtime/worker.py`.
 
 Like `boot.py` it lives in a folder that is mounted into an image which knows nothing of Windlass, and is run by path.
-It starts two programs, and which one the arguments say:
+It starts three programs, and which one the arguments say:
 
     (none)              the supervisor, which speaks with the operator (`warm/supervisor.py`)
     process FD TOKEN    a process that runs functions, started by the supervisor (`warm/inside.py`)
+    keeper FD           a process that brings logs to the store, started by it too (`warm/keeping.py`)
 
 Only the supervisor needs gRPC. It comes with the runtime, in folders beside it, one for each Python (`actors/cp312`)
 and one for what is the same for all (`actors/abi3`); they are put onto the supervisor's import path alone, so that
@@ -70,6 +71,10 @@ def start(arguments):
         from windlass.runtime.warm import inside  # noqa: PLC0415  only now it can be found
 
         return inside.main(int(arguments[1]), arguments[2])
+    if arguments[:1] == ["keeper"]:
+        from windlass.runtime.warm import keeping  # noqa: PLC0415  as above
+
+        return keeping.main(int(arguments[1]))
     add_libraries(root)
     try:
         import google.protobuf  # noqa: PLC0415, F401  as above

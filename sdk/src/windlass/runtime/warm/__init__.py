@@ -15,6 +15,7 @@
     surroundings.py what a function may change of its process, and the next one finds as it was
     wire.py         the frames between these two
     logs.py         what is printed: by line, with the name of the call; the last of it for who has to know why
+    keeping.py      the same, brought to the store, where logs are kept: by a process of its own
     kernel.py       what /proc and cgroups tell: memory, kills for want of it, strays
 
 The supervisor runs none of the user's code, so nothing of that can take a result with it that is held, or the stream.

@@ -85,7 +85,7 @@ class _Runner:
         def read() -> attempt.Order:
             signal.signal(signal.SIGTERM, attempt.terminate)
             order = attempt.read_order(text)
-            os.write(self._output, logs.mark(self._token, number, _name(order)))
+            os.write(self._output, logs.mark(self._token, number, _name(order), _place(order)))
             return order
 
         return attempt.perform(read, lambda order: self._prepare(order, watch), watch)
@@ -122,6 +122,11 @@ def _name(order: attempt.Order) -> str:
     """What a call is called in the log."""
     element = "" if order.element is None else f"#{order.element}"
     return f"{order.execution}/{order.node}{element}"
+
+
+def _place(order: attempt.Order) -> logs.Place | None:
+    """Where its log is kept, if it is."""
+    return None if order.log is None else logs.Place(order.log["uri"], order.log["limit"])
 
 
 def _moved(number: int, *, keep: bool = False) -> int:

@@ -49,7 +49,7 @@ class GoneError(Exception):
 class Process:
     """A process, from its start to its end."""
 
-    def __init__(self, code: str, folder: str, grace: float) -> None:
+    def __init__(self, code: str, folder: str, grace: float, keep: logs.Keep) -> None:
         self.code = code
         self.folder = folder
         self.calls = 0
@@ -60,6 +60,8 @@ class Process:
         self.ending = False
         self._begun = 0
         self._grace = grace
+        self._keep = keep
+        self._pump: logs.Pump | None = None
         self._token = os.urandom(8).hex()
         self._loop = asyncio.get_running_loop()
         self._frames = wire.Frames()
@@ -102,7 +104,7 @@ class Process:
             theirs.close()
             os.close(into)
         self.pid = self._process.pid
-        self._pump = logs.Pump(output, self._token, f"process {self.pid}", self._output_ended)
+        self._pump = logs.Pump(output, self._token, f"process {self.pid}", self._output_ended, self._keep)
         self._loop.add_reader(ours, self._readable)
         self.ended = self._loop.create_task(self._wait(), name=f"end of process {self.pid}")
         either: list[asyncio.Future[Any]] = [self._ready, self.ended]
@@ -166,10 +168,11 @@ class Process:
             kernel.kill_all(self.pid, self._token)
 
     async def killed(self) -> None:
-        """The same, and waits until nothing is left of it."""
+        """The same, and waits until nothing is left of it, nor of what it has printed."""
         self.kill()
         if self.ended is not None:
             await self.ended
+            await self._tail(None)
 
     def _runs(self) -> bool:
         return self.ended is not None and not self.ended.done()
@@ -235,6 +238,11 @@ class Process:
             self._answer.set_result(Ending(exit_code=int(str(head[2])), record=body))
 
     # ---- what it prints ---------------------------------------------------------------------------------------------
+
+    def copy_log(self) -> None:
+        """What the call under way has printed goes to the store, where logs are kept."""
+        if self._pump is not None:
+            self._pump.copy()
 
     def _output_ended(self, number: int | None, tail: bytes) -> None:
         """In the pump's thread."""

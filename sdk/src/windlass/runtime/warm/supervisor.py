@@ -18,8 +18,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from windlass.runtime import VERSION, ending, record, worker
-from windlass.runtime.warm import bundles, kernel, logs, process, settings as given
+from windlass.runtime import VERSION, capture, ending, record, worker
+from windlass.runtime.warm import bundles, keeping, kernel, logs, process, settings as given
 from windlass.runtime.warm.ledger import Ledger
 from windlass.runtime.warm.streams import Stream, Streams
 from windlass_api.protocol import dispatcher_pb2 as pb
@@ -91,6 +91,8 @@ class Supervisor:
         self._beaten = 0.0
         self._told_to_end_at: float | None = None
         self._limit = kernel.memory_limit()
+        self._keeper = keeping.Keeper()
+        self._copied = time.monotonic()
 
     # ---- its life ---------------------------------------------------------------------------------------------------
 
@@ -107,15 +109,25 @@ class Supervisor:
             await self._streams.close()
         finally:
             await asyncio.gather(*(one.killed() for one in tuple(self._all)))
+            await asyncio.to_thread(self._keeper.close, self._left_for_logs())
         return 0
+
+    def _left_for_logs(self) -> float:
+        """Seconds that the last logs have to reach the store in: after those the pod may be killed."""
+        if self._told_to_end_at is None:
+            return capture.PATIENCE
+        return max(1.0, min(capture.PATIENCE, self._told_to_end_at + self._grace - time.monotonic()))
+
+    @property
+    def _grace(self) -> float:
+        """Seconds from the end of the pod being asked for to its results being acknowledged, or lost."""
+        return self.settings.drain_grace + self.settings.kill_grace + _ACKNOWLEDGED_WITHIN
 
     def _done(self) -> bool:
         """Whether nobody needs it any more."""
         if self.ledger.finished:
             return True
-        late = self._told_to_end_at is not None and time.monotonic() > self._told_to_end_at + (
-            self.settings.drain_grace + self.settings.kill_grace + _ACKNOWLEDGED_WITHIN
-        )
+        late = self._told_to_end_at is not None and time.monotonic() > self._told_to_end_at + self._grace
         if late:
             logs.tell(f"{len(self.ledger.held)} results were not acknowledged in time, and go with this pod")
         return late
@@ -127,7 +139,11 @@ class Supervisor:
             self._streams.broadcast(pb.FromWorker(heartbeat=pb.Heartbeat()))
         self._streams.beat(asyncio.get_running_loop().time())
         if all(one.pid for one in self._all):  # else one of our own could be taken for a stray
-            kernel.reap({one.pid for one in self._all})
+            kernel.reap({self._keeper.pid, *(one.pid for one in self._all)})
+        if now - self._copied >= capture.PERIOD:
+            self._copied = now
+            for one in self._all:
+                one.copy_log()
         if self.ledger.running:
             self._idle_since = now
         elif now - self._idle_since >= self.settings.ttl:
@@ -364,7 +380,7 @@ class Supervisor:
     async def _process(self, call: Call, folder: str) -> process.Process:
         found = self._shelf.idle(call.code)
         if found is None:
-            found = process.Process(call.code, folder, self.settings.kill_grace)
+            found = process.Process(call.code, folder, self.settings.kill_grace, self._keeper.keep)
             self._all.add(found)
             try:
                 await found.start()
