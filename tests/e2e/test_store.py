@@ -438,6 +438,47 @@ def test_the_collector_may_list_what_refers_to_the_store_and_nothing_else(with_s
     assert not any(may("list", one) for one in ("secrets", "pods", "executions/status"))
 
 
+PRINTING = """
+from windlass import ActorEnvironment, ContainerTask, workflow
+
+pool = ActorEnvironment(name="printing", replica_count=1, ttl_seconds=600)
+shell = ContainerTask(name="shell", image="localhost/python:3", command=["bash", "-c", "echo said in a container"])
+
+
+@pool.task
+def said(word: str) -> str:
+    print("said in a worker:", word)
+    return word
+
+
+@workflow
+def both(word: str) -> str:
+    shell()
+    return said(word=word)
+"""
+
+
+def test_logs_of_calls_outlive_their_pool_and_those_of_containers_say_why_they_do_not(
+    with_store: WithStore, tmp_path: Path
+) -> None:
+    file = tmp_path / "printing.py"
+    file.write_text(PRINTING)
+    run, done = with_store.run("both", "--word", "hello", file=file)
+    assert run["status"]["phase"] == "Succeeded", done.stderr
+    name, api = run["metadata"]["name"], with_store.installed.api
+    nodes = {one["task"].rpartition(".")[2]: node for node, one in run["status"]["nodes"].items()}
+    live = with_store.cli("logs", name, nodes["shell"])
+    assert (live.returncode, live.stdout) == (0, "said in a container\n"), live.stderr
+    with_store.installed.kubectl("delete", "actorenvironment", "printing", "--wait=true")
+    with_store.installed.kubectl("delete", "pods", "--all", "--wait=true")
+    assert api.list("pods") == []
+    kept = with_store.cli("logs", name, nodes["said"])
+    assert (kept.returncode, kept.stdout) == (0, "said in a worker: hello\n"), kept.stderr
+    gone = with_store.cli("logs", name, nodes["shell"])
+    assert gone.returncode == 1
+    assert "Its task is a container: what that prints is in its pod's log only" in gone.stderr
+
+
 def _text(with_store: WithStore, uri: str) -> str:
     key = uri.removeprefix(f"s3://{BUCKET}/")
     found: bytes = with_store.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()

@@ -6,6 +6,7 @@ Single pods, whole, are in tests/golden/operator.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,9 +15,9 @@ from hypothesis import given, settings, strategies as st
 from tests.properties.api_strategies import json_values
 from windlass_api import names
 from windlass_operator.manifests.look import PodLook
-from windlass_operator.manifests.pod import PodAsk, build
+from windlass_operator.manifests.pod import PodAsk, build, call_document, task_document
 from windlass_operator.manifests.store import KEYS, PREFIX
-from windlass_operator.settings import RuntimeDelivery, Settings, StoreSettings
+from windlass_operator.settings import LogSettings, RuntimeDelivery, Settings, StoreSettings
 
 STORES = [
     StoreSettings(),
@@ -145,6 +146,19 @@ def test_the_task_document_gives_the_inputs_back_and_nothing_in_it_is_expanded(a
     document = json.loads(text)
     assert document["inputs"] == ask.inputs
     assert (document["execution"], document["node"], document["attempt"]) == (ask.execution, ask.node, ask.attempt)
+
+
+def test_calls_of_actors_are_told_where_their_logs_are_kept_as_pods_are() -> None:
+    look = PodLook(
+        namespace="ns",
+        spec={"python": {"entrypoint": "m:f"}},
+        settings=Settings(store=StoreSettings(prefix="s3://b"), logs=LogSettings(capture=True, limit=4096)),
+    )
+    ask = PodAsk(look=look, execution="e", uid="u", node="a", attempt=1, element=3, task="t", inputs={})
+    log = {"uri": "s3://b/e.u/logs/a/3/1.log", "limit": 4096}
+    assert json.loads(call_document(ask))["log"] == json.loads(task_document(ask, 4096))["log"] == log
+    quiet = replace(ask, look=replace(look, settings=Settings(store=StoreSettings(prefix="s3://b"))))
+    assert "log" not in json.loads(call_document(quiet))
 
 
 @pytest.mark.parametrize("text", ["$(HOME)", "$$(HOME)", "$HOME", "\\$(X)", '"$(A)"', "\\u0024", "$" * 9])

@@ -135,13 +135,41 @@ def test_following_a_pod_that_never_began_ends(cli: Callable[..., Result], api: 
         (("run-1", "n3"), "n3 has no pod: run-1-n3-0 runs in its place; windlass logs run-1-n3-0"),
         (("run-1", "--follow"), "--follow goes on with one node: say which of n0, n1"),
         (("run-1", "n0"), "the pod run-1-n0-0 is gone, and there is no log at file://"),
-        (("plain", "n0"), "and its log with it: the operator does not keep logs (the chart's logs.capture)"),
+        (("plain", "n0"), "and the operator keeps no logs (the chart's logs.capture)"),
         (("nobody",), "Execution nobody"),
     ],
 )
 def test_what_can_not_be_shown_is_told(words: tuple[str, ...], told: str, cli: Callable[..., Result]) -> None:
     found = cli(*words)
     assert found.code == 1 and told in found.err
+
+
+def test_of_a_container_whose_pod_is_gone_it_says_why_nothing_was_kept_and_what_to_do(
+    cli: Callable[..., Result], api: WithLogs
+) -> None:
+    api.objects["/apis/windlass.dev/v1alpha1/namespaces/team/tasks/job.f"] = {"spec": {"container": {"command": ["x"]}}}
+    found = cli("run-1", "n0")
+    assert found.code == 1
+    assert "the pod run-1-n0-0 is gone. Its task is a container: what that prints is in its pod's log only" in found.err
+    assert "let the program write to a file that is an output" in found.err
+    assert found.err.rstrip().endswith("windlass logs run-1 n0 --links")
+    api.logs[POD.format("run-1-n0-0")] = b"live\n"
+    assert cli("run-1", "n0") == (0, "live\n", ""), "while the pod is there, its log is read"
+
+
+def test_of_a_call_of_an_actor_the_log_comes_from_the_store_or_it_says_where_it_is_meanwhile(
+    cli: Callable[..., Result], api: WithLogs, tmp_path: Path
+) -> None:
+    task = {"spec": {"python": {"entrypoint": "job:f"}, "actor": {"name": "words"}}}
+    api.objects["/apis/windlass.dev/v1alpha1/namespaces/team/tasks/job.f"] = task
+    for run, why in (("run-1", "there is no log at file://"), ("plain", "the operator keeps no logs")):
+        found = cli(run, "n0")
+        assert found.code == 1
+        assert "is a call of the pool words; while its worker is there, kubectl logs -n team -l" in found.err
+        assert f"windlass.dev/pool=words --tail=-1 has what it prints, in lines that begin with [{run}/n0]" in found.err
+        assert why in found.err
+    kept(tmp_path, "n0/0.log", "kept\n")
+    assert cli("run-1", "n0") == (0, "kept\n", "")
 
 
 def test_links_are_filled_in(cli: Callable[..., Result]) -> None:

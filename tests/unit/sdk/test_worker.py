@@ -973,9 +973,9 @@ def test_what_calls_print_is_kept_for_each_where_its_order_says(tmp_path: Path) 
                 await at.dispatcher.result(text)
             quiet, more = kept_at(tmp_path, "quiet")
             at.dispatcher.run("quiet", order("job:silent", **more), at.code)
+            await at.dispatcher.result("quiet")
             at.dispatcher.run("unkept", order("job:says", {"text": "unkept"}), at.code)
-            for call in ("quiet", "unkept"):
-                await at.dispatcher.result(call)
+            await at.dispatcher.result("unkept")
             for text, (file, _) in calls.items():
                 assert await log_of(file) == f"{text}\nto stderr\nfrom a child\n"
             assert "[run-1/n0] one\n" in at.worker.printed()

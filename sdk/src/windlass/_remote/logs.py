@@ -2,7 +2,9 @@
 
     pod/NAME/log ──404──► <status.logs.folder>/NODE/ATTEMPT.log, with this machine's credentials
 
-A pod that waits to start has no log yet: who follows it waits for that.
+A pod that waits to start has no log yet: who follows it waits for that. A call of an actor has no pod of its own: what
+it prints is in its worker's log meanwhile, and in the store within seconds of its end. Of a container task nothing can
+be kept but what its pod has (docs/decisions/0053), which is said where that pod is gone.
 """
 
 from __future__ import annotations
@@ -89,12 +91,12 @@ def read(cluster: Cluster, attempt: Attempt, *, follow: bool = False) -> Iterato
             return
         except RemoteError as error:
             if error.status == _GONE:
-                break
+                yield _kept(cluster, attempt)
+                return
             if error.status != _NOT_YET or not follow:
                 raise
         time.sleep(_LOOK)
         _refuse_what_never_starts(cluster, attempt)
-    yield _kept(attempt)
 
 
 def links(attempt: Attempt) -> list[tuple[str, str]]:
@@ -132,22 +134,74 @@ def _refuse_what_never_starts(cluster: Cluster, attempt: Attempt) -> None:
         raise RemoteError(f"{attempt.pod} never started: windlass explain {meta['name']} {attempt.node} says why")
 
 
-def _kept(attempt: Attempt) -> bytes:
+class _Runner(NamedTuple):
+    """What runs the task of an attempt, as far as its Task still tells."""
+
+    kind: str
+    pool: str = ""
+
+
+_WHY_NOT = {
+    "actor": ", and there is no log at {uri}: it comes some seconds after the end of a call, and none does of a call"
+    " that prints nothing or whose worker was killed within its first minute; or it has been collected",
+    "container": ". Its task is a container: what that prints is in its pod's log only, since nothing in the pod can"
+    " read it without rights that a restricted pod has not. What has to outlive the pod, let the program write to a"
+    " file that is an output, or have the cluster collect the logs of its nodes (the chart's logs.links)",
+    "python": ", and there is no log at {uri}: it was killed within its first minute, or its log has been collected",
+    "": ", and there is no log at {uri}: it was killed within its first minute, was no Python task, or its log has been"
+    " collected",
+}
+
+
+def _runner(cluster: Cluster, attempt: Attempt) -> _Runner:
+    """By the Task, if it is still there and may be read; only where a log is missing."""
+    try:
+        task = objects.get(cluster, "Task", attempt.status["task"], attempt.execution["metadata"]["namespace"])
+    except RemoteError:
+        return _Runner("")
+    spec = task.get("spec") or {}
+    if spec.get("actor"):
+        return _Runner("actor", spec["actor"]["name"])
+    return _Runner("container" if spec.get("container") else "python" if spec.get("python") else "")
+
+
+def _gone(runner: _Runner, attempt: Attempt) -> str:
+    if runner.kind != "actor":
+        return f"the pod {attempt.pod} is gone"
+    call = f"{attempt.execution['metadata']['name']}/{attempt.node}"
+    call += "" if attempt.element is None else f"#{attempt.element}"
+    namespace = attempt.execution["metadata"]["namespace"]
+    selector = f"{names.LABEL_POOL}={names.label_value(runner.pool)}"
+    return (
+        f"{attempt.title} is a call of the pool {runner.pool}; while its worker is there, kubectl logs -n {namespace}"
+        f" -l {selector} --tail=-1 has what it prints, in lines that begin with [{call}]"
+    )
+
+
+def _elsewhere(attempt: Attempt) -> str:
+    """Where the log may be besides."""
+    if not links(attempt):
+        return ""
+    name = attempt.execution["metadata"]["name"]
+    return f". The cluster sends logs elsewhere, too: windlass logs {name} {attempt.node} --links"
+
+
+def _kept(cluster: Cluster, attempt: Attempt) -> bytes:
     """The log in the store."""
     folder = ((attempt.execution.get("status") or {}).get("logs") or {}).get("folder")
-    gone = f"the pod {attempt.pod} is gone"
     if not folder:
-        raise RemoteError(f"{gone}, and its log with it: the operator does not keep logs (the chart's logs.capture)")
+        why = f"{_gone(_runner(cluster, attempt), attempt)}, and the operator keeps no logs (the chart's logs.capture)"
+        raise RemoteError(f"{why}{_elsewhere(attempt)}")
     uri = logs.address(folder, attempt.node, attempt.number, attempt.element)
     try:
         return _store.read_bytes(uri)
     except FlyteDataNotFoundException as error:
-        raise RemoteError(
-            f"{gone}, and there is no log at {uri}: it was killed within its first minute, was no Python task, or has"
-            " been collected"
-        ) from error
+        runner = _runner(cluster, attempt)
+        why = _WHY_NOT[runner.kind].format(uri=uri)
+        raise RemoteError(f"{_gone(runner, attempt)}{why}{_elsewhere(attempt)}") from error
     except Exception as error:  # whatever the driver of the scheme raises
         raise RemoteError(
-            f"{gone}, and its log at {uri} can't be read from here ({type(error).__name__}: {error}); give this machine"
-            " the store's credentials, such as AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            f"the log of {attempt.title} is kept at {uri}, which can't be read from here ({type(error).__name__}:"
+            f" {error}); give this machine the store's credentials, such as AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY"
         ) from error
