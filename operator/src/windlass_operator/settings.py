@@ -86,7 +86,14 @@ class AcceleratorSettings:
     tolerations: tuple[Mapping[str, Any], ...] = ()
     """The taints that pods bear that ask for the resource."""
     claim_template: str = ""
-    """The ResourceClaimTemplate to claim in the place of the resource, such as ``gpu-{device}``."""
+    """The ResourceClaimTemplate to claim by in the place of the resource, such as ``gpu-{device}``: a claim of each pod."""
+    claim: str = ""
+    """The ResourceClaim to use in the place of the resource: one that is there, and that pods share."""
+
+    @property
+    def claimed(self) -> str:
+        """What is claimed, with the device and the partition left open. Empty: devices are counted."""
+        return self.claim_template or self.claim
 
 
 ACCELERATORS = (

@@ -217,6 +217,10 @@ def test_what_the_api_server_fills_in_to_a_pod_template_asks_for_nothing() -> No
         ({"namespaces": {"a": {"spec": [1]}}}, "namespaces.a.spec: it is an object"),
         ({"accelerators": {}}, "accelerators: it is a list of rows"),
         ({"accelerators": [{"devices": ["*"]}]}, "accelerators[0].resource: it is required"),
+        (
+            {"accelerators": [{"devices": ["*"], "resource": "a", "claim": "b", "claimTemplate": "c"}]},
+            "accelerators[0].claim: a row has a claim or a claimTemplate, not both",
+        ),
         ({"accelerators": [{"devices": "x", "resource": "a"}]}, "accelerators[0].devices: it is a list"),
         ({"readOnlyRootFilesystem": "yes"}, "readOnlyRootFilesystem: 'yes' is of another type than True"),
     ],

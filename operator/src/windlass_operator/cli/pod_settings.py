@@ -32,6 +32,7 @@ OF_ROW = {
     "topologyLabel": "topology_label",
     "tolerations": "tolerations",
     "claimTemplate": "claim_template",
+    "claim": "claim",
 }
 REQUIRED = ("devices", "resource")
 LISTS = frozenset({"devices", "tolerations"})
@@ -77,6 +78,8 @@ def _row(row: Any, place: int) -> AcceleratorSettings:
     for name in REQUIRED:
         if not found.get(name):
             raise ValueError(f"{where}.{name}: it is required")
+    if found.get("claim") and found.get("claimTemplate"):
+        raise ValueError(f"{where}.claim: a row has a claim or a claimTemplate, not both")
     values: dict[str, Any] = {}
     for field in fields(AcceleratorSettings):
         spelled = next(one for one, name in OF_ROW.items() if name == field.name)

@@ -73,8 +73,8 @@ def _row(wanted: Mapping[str, Any], rows: tuple[AcceleratorSettings, ...]) -> Ac
         known = ", ".join(pattern for row in rows for pattern in row.devices) or "none"
         raise InvalidPodError(REASON, f"accelerator: this cluster has no {device!r}; it knows {known}")
     for part, label in (
-        ("partition", row.partition_label or row.partition_resource or row.claim_template),
-        ("topology", row.topology_label or row.claim_template),
+        ("partition", row.partition_label or row.partition_resource or row.claimed),
+        ("topology", row.topology_label or row.claimed),
     ):
         if wanted.get(part) and not label:
             text = f"accelerator: {device!r} has no {part} in this cluster, so there is no {wanted[part]!r}"
@@ -92,13 +92,14 @@ def _resource(pod: Manifest, container: Manifest, wanted: Mapping[str, Any], row
         if not isinstance(values, dict):
             continue
         for generic in (*GENERIC, row.resource):
-            if generic in values and (generic != name or row.claim_template):
+            if generic in values and (generic != name or row.claimed):
                 count = values.pop(generic)
-                if not row.claim_template:
+                if not row.claimed:
                     values[name] = count
-    if row.claim_template:
-        template = row.claim_template.replace("{device}", str(wanted["device"])).replace("{partition}", partition or "")
-        claims = {"resourceClaims": [{"name": CLAIM, "resourceClaimTemplateName": template.rstrip("-.")}]}
+    if row.claimed:
+        source = "resourceClaimTemplateName" if row.claim_template else "resourceClaimName"
+        named = row.claimed.replace("{device}", str(wanted["device"])).replace("{partition}", partition or "")
+        claims = {"resourceClaims": [{"name": CLAIM, source: named.rstrip("-.")}]}
         pod["spec"]["resourceClaims"] = merged({"resourceClaims": pod["spec"].get("resourceClaims") or []}, claims)[
             "resourceClaims"
         ]
