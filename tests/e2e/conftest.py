@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -49,7 +50,10 @@ class Installed:
 
 
 def install(cluster: Cluster, *values: str) -> None:
-    """Install the chart, or change its values; returns when the operator is ready."""
+    """Install the chart, or change its values; returns when the operator is ready. Its pods are restricted, too."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM, "labels": labels}}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
     chart, local = ROOT / "charts" / "windlass", ROOT / "charts" / "windlass" / "values-local.yaml"
     settings = [part for value in values for part in ("--set", value)]
     cluster.helm(

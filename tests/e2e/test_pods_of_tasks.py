@@ -136,6 +136,26 @@ def cpu() -> int:
     return plain()
 """
 
+CLAIMING = """
+from windlass import Resources, task, workflow
+from windlass.accelerators import T4, GPUAccelerator
+
+
+@task(limits=Resources(gpu="1"), accelerator=T4)
+def own() -> int:
+    return 1
+
+
+@task(limits=Resources(gpu="1"), accelerator=GPUAccelerator("shared-t4"))
+def shared() -> int:
+    return 2
+
+
+@workflow
+def wf() -> list[int]:
+    return [own(), shared()]
+"""
+
 PRIVILEGED = """
 from windlass import PodTemplate, task, workflow
 
@@ -295,6 +315,65 @@ def test_pods_with_an_accelerator_land_where_it_is_and_others_are_kept_off_by_th
         stalls(windlass, without, "Unschedulable", "untolerated taint")
     status = windlass.api.finished(without, 120)
     assert status.get("outputs") == {"o0": 2}, status
+
+
+@pytest.fixture
+def with_claims(with_windlass: Cluster) -> Iterator[None]:
+    """Devices are given by dynamic resource allocation meanwhile; nobody has any yet."""
+    rows = ("devices[0]=shared-*", "claim=shared"), ("devices[0]=nvidia-*", "claimTemplate=gpus")
+    values = [
+        f"pods.accelerators[{place}].{value}"
+        for place, row in enumerate(rows)
+        for value in (*row, "resource=nvidia.com/gpu")
+    ]
+    install(with_windlass, *values)
+    made = resource("DeviceClass", DRIVER, {"selectors": [{"cel": {"expression": f"device.driver == '{DRIVER}'"}}]})
+    with_windlass.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+    yield
+    with_windlass.kubectl("delete", "resourceslices,deviceclasses", "--all", "--wait=false")
+    install(with_windlass)
+
+
+DRIVER = "gpus.example.com"
+
+
+def resource(kind: str, name: str, spec: Body) -> Body:
+    """An object of dynamic resource allocation."""
+    return {"apiVersion": "resource.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def test_claims_of_devices_are_made_waited_for_and_allocated_on_the_node_that_has_them(
+    with_claims: None, windlass: Installed, tmp_path: Path
+) -> None:
+    """As far as the scheduler: to start the pod, the kubelet would need the driver itself."""
+    claim = {"devices": {"requests": [{"name": "gpu", "exactly": {"deviceClassName": DRIVER}}]}}
+    for body in (
+        resource("ResourceClaimTemplate", "gpus", {"spec": claim}),
+        resource("ResourceClaim", "shared", claim),
+    ):
+        windlass.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    run = start(windlass, tmp_path, CLAIMING)
+    stalls(windlass, run, "Unschedulable", "cannot allocate all claims")
+
+    def claims() -> dict[str, Body]:
+        found = json.loads(windlass.kubectl("get", "resourceclaims", "-o", "json"))["items"]
+        return {one["metadata"]["name"]: one for one in found}
+
+    (made,) = claims().keys() - {"shared"}
+    owners = {one["name"] for one in claims()[made]["metadata"]["ownerReferences"]}
+    assert owners < {pod["metadata"]["name"] for pod in windlass.api.list("pods")}, "the pod's own claim goes with it"
+    node = windlass.cluster.kubectl("get", "nodes", "-o", "name").strip().removeprefix("node/")
+    pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
+    slice_ = {"driver": DRIVER, "nodeName": node, "pool": pool, "devices": [{"name": "gpu-0"}, {"name": "gpu-1"}]}
+    windlass.kubectl("apply", "-f", "-", stdin=json.dumps(resource("ResourceSlice", "gpus", slice_)))
+    wait_until(
+        lambda: [pod["spec"].get("nodeName") for pod in windlass.api.list("pods")] == [node] * 2,
+        "both pods to be on the node that has the devices", 120,
+    )  # fmt: skip
+    devices = [
+        result["device"] for one in claims().values() for result in one["status"]["allocation"]["devices"]["results"]
+    ]
+    assert sorted(devices) == ["gpu-0", "gpu-1"]
 
 
 def test_what_the_namespace_does_not_admit_fails_with_what_it_does_not_admit(

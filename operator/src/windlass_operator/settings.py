@@ -86,7 +86,7 @@ class AcceleratorSettings:
     tolerations: tuple[Mapping[str, Any], ...] = ()
     """The taints that pods bear that ask for the resource."""
     claim_template: str = ""
-    """The ResourceClaimTemplate to claim by in the place of the resource, such as ``gpu-{device}``: a claim of each pod."""
+    """The ResourceClaimTemplate in the place of the resource, such as ``gpu-{device}``: a claim for each pod."""
     claim: str = ""
     """The ResourceClaim to use in the place of the resource: one that is there, and that pods share."""
 
