@@ -7,7 +7,7 @@ How an attempt ends is one row of ``ENDS``, drawn by the scenario's ``trouble``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
 
@@ -41,6 +41,8 @@ ENDS = (
     End("lost", "system", False, 4),
     End("rejected", "system", False, 2),
 )
+NOT_OF_CALLS = frozenset({"cannot-start", "bad-image", "rejected"})
+"""What can only go wrong with a pod of one's own."""
 EXCEPTIONS = ("ValueError", "KeyError", "OSError")
 
 
@@ -109,6 +111,11 @@ class Fates:
     def _draw(self, what: str, task: str, inputs: Body, rest: Any) -> Random:
         key = names.canonical_json([self.seed, what, task, inputs, rest])
         return Random(key)
+
+
+def as_call(fate: Fate) -> Fate:
+    """The fate of an attempt that a warm worker runs."""
+    return replace(fate, end=WELL) if fate.end.name in NOT_OF_CALLS else fate
 
 
 def is_recoverable(fate: Fate, spec: Body) -> bool:

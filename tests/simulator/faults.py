@@ -18,17 +18,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.api_server import Body, refusal, wire
 from tests.simulator.scenarios import Trouble
 from tests.simulator.world import COLLECTIONS, World, short
 from windlass_api import names
+from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON, Answer
 from windlass_operator.core.plan_definition import DEFINITIONS
+from windlass_operator.dispatch.dispatcher import Link
+from windlass_operator.dispatch.messages import FromWorker
 from windlass_operator.handlers import KINDS
 from windlass_operator.reconcile.loop import Reconciler
+from windlass_operator.reconcile.pools import Contact
+from windlass_operator.reconcile.shards import EVERYTHING
 from windlass_operator.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from tests.simulator.replicas import Replicas
 
 WORKERS = 4
 LATENCY = 0.002
@@ -39,10 +47,11 @@ KIND_OF = {COLLECTIONS[names.plural(kind)]: kind for kind in KINDS} | {COLLECTIO
 class Operator:
     """Whoever keeps the process alive: after a crash it starts anew."""
 
-    def __init__(self, world: World, telemetry: Telemetry) -> None:
-        self.world, self.telemetry = world, telemetry
+    def __init__(self, world: World, telemetry: Telemetry, number: int, replicas: Replicas) -> None:
+        self.world, self.telemetry, self.number, self.replicas = world, telemetry, number, replicas
         self.trouble = world.scenario.trouble
-        self.dice = world.scenario.fates.draw("operator")
+        self.dice = world.scenario.fates.draw("operator", *([number] if number else []))
+        self.lives = 0
         self.requests = 0
         self.life: Life | None = None
         world.listeners.append(self._hear)
@@ -51,6 +60,7 @@ class Operator:
         """A life begins."""
         with self.world.acting("operator"):
             self.world.say("START")
+        self.lives += 1
         self.life = Life(self)
 
     def crash(self, when: str) -> None:
@@ -58,8 +68,10 @@ class Operator:
         assert self.life is not None
         with self.world.acting("operator"):
             self.world.say("CRASH", how=when)
-        self.life.end()
-        self.life = None
+        life, self.life = self.life, None
+        life.end()
+        self.replicas.ended(life)
+        self.world.life_ended(life)
         self.world.timeline.call_later(self.dice.choice((0.01, 1.0, 30.0)), self.start)
 
     def calm_down(self) -> None:
@@ -70,7 +82,7 @@ class Operator:
     def relist(self) -> None:
         """All streams begin anew."""
         if self.life is not None:
-            for kind in KIND_OF.values():
+            for kind in (*KIND_OF.values(), "Worker"):
                 self.life.feed.relist(kind)
 
     def _hear(self, change: str, path: str, item: Body, before: Body | None) -> None:
@@ -84,9 +96,12 @@ class Life:
     def __init__(self, operator: Operator) -> None:
         self.operator, world = operator, operator.world
         self.over = False
-        self.reconciler = Reconciler(Connection(self), world.scenario.settings, operator.telemetry)
+        self.address = f"replica-{operator.number}-{operator.lives}:9443"
+        share = operator.replicas.share_of(self) if world.scenario.replicas > 1 else EVERYTHING
+        self.reconciler = Reconciler(Connection(self), world.scenario.settings, operator.telemetry, share)
         self.feed = Feed(self)
         self.feed.relist("Pod")
+        self.feed.relist("Worker")
         for kind in DEFINITIONS:
             for item in world.objects(names.plural(kind)):
                 self.reconciler.store.remember_definition(kind, item)
@@ -97,6 +112,27 @@ class Life:
         for kind in KINDS:
             self.feed.relist(kind)
         self._workers = [world.timeline.create_task(self.reconciler.work()) for _ in range(WORKERS)]
+        if world.scenario.has_actors:
+            self._serve_workers()
+
+    def _serve_workers(self) -> None:
+        """As ``cli.dispatching`` does."""
+        dispatcher, replicas = self.reconciler.dispatcher, self.operator.replicas
+        dispatcher.peers = lambda: tuple(life.address for life in replicas.lives)
+        dispatcher.replica = self.address
+        self.reconciler.pools.all_listed()
+        self.reconciler.pools.opened(Contact("dispatcher:9443", "", clock.now()))
+        self._workers.append(self.operator.world.timeline.create_task(dispatcher.keep_alive()))
+
+    def hears_worker(self, link: Link, message: FromWorker) -> None:
+        """A worker says something. That may be the last that is heard."""
+        crashes = self.operator.trouble.crashes
+        if crashes and self.operator.dice.random() < crashes / 2:
+            self.operator.crash("before a worker's word")
+            return
+        self.reconciler.dispatcher.received(link, message)
+        if crashes and self.operator.dice.random() < crashes / 2:
+            self.operator.crash("after a worker's word")
 
     def end(self) -> None:
         """Nothing more is done or heard, nor is anything tidied up."""
@@ -192,15 +228,17 @@ class Feed:
         self._reconciler = life.reconciler
         self._newest: dict[str, float] = {}
         """When the latest news of each object arrives."""
-        self._timers: dict[str, list[asyncio.TimerHandle]] = {kind: [] for kind in KIND_OF.values()}
+        self._timers: dict[str, list[asyncio.TimerHandle]] = {kind: [] for kind in (*KIND_OF.values(), "Worker")}
         self._relists: dict[str, asyncio.TimerHandle] = {}
 
     def hear(self, change: str, path: str, item: Body) -> None:
         """Something changed in the world."""
         kind = KIND_OF.get(path.rpartition("/")[0])
-        if kind is None or (kind == "Pod" and names.LABEL_EXECUTION not in (item["metadata"].get("labels") or {})):
+        if kind == "Pod":
+            kind = _kind_of_pod(item)
+        if kind is None:
             return
-        if self._is_settled(kind, item):
+        if self.is_settled(kind, item):
             return
         trouble = self._life.operator.trouble
         if trouble.deaf and self._dice.random() < trouble.deaf:
@@ -222,6 +260,11 @@ class Feed:
         waiting = self._relists.pop(kind, None)
         if waiting is not None:
             waiting.cancel()
+        if kind == "Worker":
+            self._reconciler.pools.pods_listed(
+                list(self._world.listed(COLLECTIONS["pods"], names.LABEL_POOL)), self._world.version
+            )
+            return
         if kind == "Pod":
             listed: list[Mapping[str, Any]] = list(self._world.listed(COLLECTIONS["pods"], names.LABEL_EXECUTION))
             self._reconciler.pods_listed(listed, self._world.version)
@@ -229,11 +272,11 @@ class Feed:
         items = self._world.objects(names.plural(kind))
         self._dice.shuffle(items)
         for item in items:
-            if self._is_settled(kind, item):
+            if self.is_settled(kind, item):
                 continue
             self._deliver(kind, None, f"{COLLECTIONS[names.plural(kind)]}/{item['metadata']['name']}", item)
 
-    def _is_settled(self, kind: str, item: Body) -> bool:
+    def is_settled(self, kind: str, item: Body) -> bool:
         """Whether a definition is as it was in the beginning, and nothing would come of hearing that."""
         known = self._world.scenario.settled and kind in DEFINITIONS
         return known and int(item["metadata"]["resourceVersion"]) <= self._world.beginning
@@ -252,6 +295,8 @@ class Feed:
 
     def _tell(self, kind: str) -> Callable[[str | None, Body], None]:
         told = self._reconciler
+        if kind == "Worker":
+            return told.pools.pod_event  # type: ignore[return-value]  # a pod's change is never None
         if kind == "Pod":
             return told.pod_event  # type: ignore[return-value]  # a pod's change is never None
         if kind == "Execution":
@@ -259,3 +304,9 @@ class Feed:
         if kind == "Signal":
             return told.signal_event
         return lambda change, item: told.definition_event(kind, change, item)
+
+
+def _kind_of_pod(item: Body) -> str | None:
+    """Whose stream tells of a pod."""
+    labels = item["metadata"].get("labels") or {}
+    return "Pod" if names.LABEL_EXECUTION in labels else "Worker" if names.LABEL_POOL in labels else None

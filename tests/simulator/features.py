@@ -126,6 +126,21 @@ def map_node(draft: Draft, node: Body) -> None:
     return None
 
 
+def call_node(draft: Draft, node: Body) -> None:
+    """A task that a warm worker runs, or such a task for each element of a list."""
+    calls = draft.maker.tasks_of("call")
+    if not calls:
+        return task_node(draft, node)
+    node |= {"task": {"name": calls[0]}, "inputs": {"a": draft.operand(INT), "b": draft.operand(INT)}}
+    if draft.dice.random() < 0.3:
+        node["map"] = {"over": ["a"], **draft.dice.choice(({}, {"concurrency": 2}))}
+        node["inputs"]["a"] = draft.operand(LIST)
+    elif draft.dice.random() < 0.15:
+        node["overrides"] = {"retries": draft.dice.randrange(3)}
+    draft.add(node, LIST if "map" in node else INT)
+    return None
+
+
 def workflow_node(draft: Draft, node: Body) -> None:
     """A workflow that was made before this one."""
     _call(draft, node, "workflow", draft.maker.workflows)
@@ -188,6 +203,7 @@ def sleep_node(draft: Draft, node: Body) -> None:
 NODES = (
     Feature(task_node, 12),
     Feature(map_node, 4, (("node", "map"),)),
+    Feature(call_node, 10, (("kind", "ActorEnvironment"), ("task", "actor"))),
     Feature(workflow_node, 3, (("node", "workflow"),)),
     Feature(plan_node, 2, (("node", "launchPlan"), ("kind", "LaunchPlan"))),
     Feature(dynamic_node, 2, (("task", "python.dynamic"),)),
@@ -244,6 +260,20 @@ TASKS = (
     Feature(memory, 2, (("overrides", "maxMemory"),)),
     Feature(patience, 2, (("overrides", "timeout"), ("overrides", "queueTimeout"), ("overrides", "pendingTimeout"))),
 )
+
+
+def short(spec: Body, dice: Random) -> None:
+    """A call may take so long, which is not always enough."""
+    spec |= {"timeout": "3s", "retries": dice.randrange(3)}
+
+
+CALLS = (
+    Feature(retries, 6),
+    Feature(retry_on, 3),
+    Feature(cache, 3, (("overrides", "cache"),)),
+    Feature(short, 2),
+)
+"""Of tasks that warm workers run."""
 
 
 def patient(draft: Draft, spec: Body) -> None:

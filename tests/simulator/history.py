@@ -21,12 +21,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from tests.simulator.faults import Operator
 from tests.simulator.kubelet import Kubelet
 from tests.simulator.people import People
 from tests.simulator.promises import Broken, Promises, require
+from tests.simulator.replicas import Replicas
 from tests.simulator.scenarios import Maker
 from tests.simulator.timeline import Stalled, Timeline
+from tests.simulator.workers import Workers
 from tests.simulator.world import World
 from windlass_api import validation
 from windlass_operator.telemetry import Telemetry
@@ -93,9 +94,11 @@ class Simulator:
 
     async def _story(self, world: World) -> None:
         promises = Promises(world)
-        Kubelet(world)
+        kubelet = Kubelet(world)
         People(world)
-        operator = Operator(world, self._telemetry)
+        operator = Replicas(world, self._telemetry)
+        kubelet.workers = Workers(world, promises.calls, operator)
+        world.life_ended = kubelet.workers.life_ended
         operator.start()
         last_act = max((act.at for act in world.scenario.acts), default=0.0) + 0.01
         await self._until(last_act)
@@ -104,7 +107,7 @@ class Simulator:
             await self._until(self._timeline.time() + pause, operator)
         operator.calm_down()
         limit = self._timeline.time() + PATIENCE
-        while promises.busy or operator.life is None:
+        while promises.busy or len(operator.lives) < world.scenario.replicas:
             if self._timeline.time() >= limit:
                 raise Broken(f"it doesn't end: {promises.waiting()}")
             await self._until(self._timeline.time() + pause, operator)
@@ -116,7 +119,7 @@ class Simulator:
         await self._until(self._timeline.time() + REST, operator)
         require(version == world.version, "something was done although all is over")
 
-    async def _until(self, when: float, operator: Operator | None = None) -> None:
+    async def _until(self, when: float, operator: Replicas | None = None) -> None:
         await asyncio.sleep(when - self._timeline.time())
         trouble = self._trouble or self._telemetry.trouble
         if trouble is not None:

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.api_server import Body
 from tests.simulator.fates import is_recoverable
@@ -24,6 +24,9 @@ from tests.simulator.world import COLLECTIONS, World
 from windlass_api import names, refs
 from windlass_operator.core.clock import rfc3339_seconds
 from windlass_operator.reconcile import paths
+
+if TYPE_CHECKING:
+    from tests.simulator.workers import Workers
 
 CONTAINER = "main"
 PODS = COLLECTIONS["pods"]
@@ -36,11 +39,17 @@ class Kubelet:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.workers: Workers
+        """Whoever runs in the pods of workers."""
         world.listeners.append(self._hear)
 
     def _hear(self, change: str, path: str, item: Body, before: Body | None) -> None:
         if not path.startswith(PODS):
             return
+        if names.LABEL_POOL in (item["metadata"].get("labels") or {}):
+            self._hear_worker(change, path, item)
+            if change == "ADDED":
+                return
         if change == "ADDED":
             pod = Pod(self._world, path, item)
             self._world.timeline.call_later(0.001, pod.arrive)
@@ -49,6 +58,14 @@ class Kubelet:
             ended = (item.get("status") or {}).get("phase") in ("Succeeded", "Failed")
             pause = 0.01 if ended else Random(uid).uniform(0.05, 3)
             self._world.timeline.call_later(pause, self._stop, path, uid)
+
+    def _hear_worker(self, change: str, path: str, item: Body) -> None:
+        if change == "ADDED":
+            self._world.timeline.call_later(0.001, WorkerPod(self._world, self.workers, path, item).arrive)
+        elif change == "DELETED":
+            self.workers.gone(item["metadata"]["uid"])
+        elif _deleting(item):
+            self.workers.told_to_end(item["metadata"]["uid"])
 
     def _stop(self, path: str, uid: str) -> None:
         item = self._world.get(path)
@@ -186,6 +203,39 @@ class Pod:
 
     def _now(self) -> str:
         return rfc3339_seconds(self._world.timeline.time() + EPOCH)
+
+
+class WorkerPod:
+    """The pod of a warm worker on its way."""
+
+    def __init__(self, world: World, workers: Workers, path: str, item: Body) -> None:
+        self._world, self._workers, self._path, self._item = world, workers, path, item
+        self._uid, fates = item["metadata"]["uid"], world.scenario.fates
+        self._dice = fates.draw("worker", item["metadata"]["name"], int(item["metadata"]["resourceVersion"]))
+        self._trouble, self._slow = fates.trouble, fates.slow
+
+    def arrive(self) -> None:
+        """Its image may not be there for a while."""
+        wait = 0.0
+        if self._dice.random() < self._trouble:
+            wait = self._dice.uniform(1, 40)
+            self._say({"phase": "Pending", "containerStatuses": [_container(_waits("ImagePullBackOff"))]})
+        self._world.timeline.call_later(wait + self._dice.uniform(0.05, 2) * self._slow, self._start)
+
+    def _start(self) -> None:
+        """It runs; or it ends at once, which says nothing about the next one."""
+        now = rfc3339_seconds(self._world.timeline.time() + EPOCH)
+        item = self._world.get(self._path)
+        if item is None or item["metadata"]["uid"] != self._uid or _deleting(item):
+            return
+        if self._dice.random() < self._trouble / 3:
+            ended = {"exitCode": 1, "reason": "Error", "startedAt": now, "finishedAt": now}
+            self._say({"phase": "Failed", "containerStatuses": [_container({"terminated": ended})]})
+        elif self._say({"phase": "Running", "containerStatuses": [_container({"running": {"startedAt": now}})]}):
+            self._workers.begin(self._path, self._item, now)
+
+    def _say(self, status: Body) -> bool:
+        return self._world.set_pod_status(self._path, self._uid, status)
 
 
 def order_of(pod: Mapping[str, Any]) -> Body:

@@ -7,7 +7,7 @@ changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -16,6 +16,9 @@ from tests.api_server import refusal
 from windlass_operator.clients.cluster import Answer, Cluster
 from windlass_operator.core.actions import Done, Unavailable
 from windlass_operator.core.record import record
+from windlass_operator.dispatch.dispatcher import Dispatcher
+from windlass_operator.dispatch.messages import Acknowledge, Result
+from windlass_operator.dispatch.switchboard import Send, Switchboard
 from windlass_operator.reconcile import loop
 from windlass_operator.reconcile.loop import Reconciler
 from windlass_operator.settings import Settings
@@ -88,6 +91,49 @@ def _trusts_its_luck() -> AbstractContextManager[Any]:
     return patch.object(loop, "record", fold)
 
 
+def _acknowledges_what_it_hears() -> AbstractContextManager[Any]:
+    """A result is acknowledged when it is heard, and not when it is written."""
+    hears = Switchboard.received
+
+    def received(self: Switchboard, link: int, message: Any, now: float) -> None:
+        hears(self, link, message, now)
+        if isinstance(message, Result):
+            self._effects.append(Send(link, Acknowledge((message.call,))))
+
+    return patch.object(Switchboard, "received", received)
+
+
+def _asks_nobody() -> AbstractContextManager[Any]:
+    """Calls of which nothing is known are taken for not begun, or for lost, before workers have said what they have."""
+    stack = ExitStack()
+    stack.enter_context(patch.object(Dispatcher, "unsure", lambda *_: frozenset()))
+    stack.enter_context(patch.object(Switchboard, "taken_over", lambda *_: 0))
+    return stack
+
+
+def _lets_calls_go_on() -> AbstractContextManager[Any]:
+    """Nobody ends the calls of an Execution that is over or gone."""
+    return patch.object(Dispatcher, "close", lambda *_, **__: None)
+
+
+def _forgets_to_acknowledge() -> AbstractContextManager[Any]:
+    """Workers hold their results for ever, and so never leave."""
+    return patch.object(Dispatcher, "acknowledge", lambda *_: None)
+
+
+def _mourns_the_living() -> AbstractContextManager[Any]:
+    """A worker whose stream ends is taken for gone."""
+    loses = Switchboard.lost
+
+    def lost(self: Switchboard, link: int, now: float) -> None:
+        worker = self._links.get(link)
+        loses(self, link, now)
+        if worker is not None and worker.uid in self.workers:
+            self._lose(worker, now)
+
+    return patch.object(Switchboard, "lost", lost)
+
+
 MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "one system retry too many": lambda: _believes(lambda s: replace(s, system_retries=s.system_retries + 1)),
     "one system retry too few": lambda: _believes(lambda s: replace(s, system_retries=max(0, s.system_retries - 1))),
@@ -96,5 +142,10 @@ MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "a pod of whomever is one's own": lambda: _deceived(_adopts_what_exists),
     "nothing is written before the end": lambda: _deceived(_writes_only_ends),
     "an unknown outcome is taken for done": _trusts_its_luck,
+    "a result is acknowledged when it is heard": _acknowledges_what_it_hears,
+    "nobody asks workers what they have": _asks_nobody,
+    "calls go on when nobody wants them": _lets_calls_go_on,
+    "results are never acknowledged": _forgets_to_acknowledge,
+    "a worker whose stream ends is taken for gone": _mourns_the_living,
 }
 """By what they do."""

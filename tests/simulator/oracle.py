@@ -10,10 +10,10 @@ also be Cancelled in a run that stopped at its first failure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from tests.simulator.fates import is_recoverable
+from tests.simulator.fates import End, Fate, as_call, is_recoverable
 from tests.simulator.scenarios import Scenario, dynamic_workflow
 from windlass_api import cel, graph, overrides, refs, types
 from windlass_api.maps import required_successes
@@ -33,6 +33,7 @@ class Node:
 
 
 BROKEN = Node(FAILED)
+OUT_OF_TIME = End("out-of-time", "user", True, 0)
 
 
 class Step(NamedTuple):
@@ -208,6 +209,14 @@ class Oracle:
         layers = (node.get("overrides"), run.get("overrides"))
         return overrides.effective(task, *layers, defaults=workflow.get("defaults"))
 
+    def _called(self, fate: Fate, spec: Body) -> Fate:
+        """The fate of a call, which may run out of time."""
+        fate = as_call(fate)
+        if spec.get("timeout") != "3s" or fate.runs <= 3:
+            return fate
+        self.sure = self.sure and not self.scenario.trouble.broken
+        return replace(fate, end=OUT_OF_TIME)
+
     def _task(self, spec: Body, name: str, given: Body, run: Body) -> Node:
         """Attempt after attempt, as far as the budgets go."""
         inputs, wrong = complete_inputs(spec.get("inputs") or {}, given)
@@ -221,6 +230,8 @@ class Oracle:
         attempt = 0
         while True:
             fate = self.scenario.fates.of(name, inputs, attempt)
+            if "actor" in spec:
+                fate = self._called(fate, spec)
             attempt += 1
             unsettled = fate.end.name in ("rejected", "bad-image", "lost")  # it never gets as far as using memory
             if need > least and not unsettled:

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.api_server import Body
 from tests.simulator import oracle
+from tests.simulator.calls import Calls
 from tests.simulator.features import NAMESPACE
 from tests.simulator.kubelet import order_of, with_large_values
 from tests.simulator.oracle import Oracle
@@ -74,6 +75,7 @@ class Promises:
         """What the pods of each node or element gave."""
         self._definitions: dict[tuple[str, str], list[Body]] = defaultdict(list)
         """What each definition was, one after the other."""
+        self.calls = Calls(world, self.runs, self._results, self._budget, require)
         world.listeners.append(self._hear)
 
     @property
@@ -86,7 +88,7 @@ class Promises:
         """Whether anything has still to come to its end: an Execution, or a pod of one."""
         if self.unfinished:
             return True
-        return any(not _ended(pod) for pod in self._world.objects("pods"))
+        return any(_is_worker(pod) or not _ended(pod) for pod in self._world.objects("pods"))
 
     def waiting(self) -> str:
         """What has not ended, and what it waits for."""
@@ -94,7 +96,7 @@ class Promises:
         for run in self.unfinished:
             told.append(f"{run.name} is {run.status.get('phase')}")
             for name, node in (run.status.get("nodes") or {}).items():
-                pods = [pod for pod in self._world.objects("pods") if order_of(pod)["node"] == name and _owns(run, pod)]
+                pods = [pod for pod in self._world.objects("pods") if _owns(run, pod) and order_of(pod)["node"] == name]
                 if node["phase"] in ACTIVE:
                     said = [(pod.get("status") or {}).get("phase") for pod in pods]
                     told.append(f"its node {name} is {node['phase']}, and the pods of that are {said}")
@@ -122,7 +124,7 @@ class Promises:
     def _hear(self, change: str, path: str, item: Body, before: Body | None) -> None:
         if path.startswith(EXECUTIONS):
             self._execution(change, item, before)
-        elif path.startswith(PODS):
+        elif path.startswith(PODS) and not _is_worker(item):
             self._pod(change, item, before)
         elif item.get("kind") in ("Task", "Workflow", "LaunchPlan"):
             known = self._definitions[item["kind"], item["metadata"]["name"]]
@@ -285,6 +287,7 @@ class Promises:
     def _differs(self, run: Run, seer: Oracle, foretold: oracle.Node) -> str | None:
         status, phase = run.status, run.status["phase"]
         strict = seer.sure and not self._scenario.trouble.jumps and "resumeFrom" not in run.spec
+        strict = strict and not self.calls.struck
         allowed = {foretold.phase, *(["Cancelled"] if run.cancelled else [])}
         if seer.caching:
             allowed |= {"Succeeded"}
@@ -322,6 +325,10 @@ def require(holds: bool, promise: str) -> None:
     """A promise."""
     if not holds:
         raise Broken(promise)
+
+
+def _is_worker(pod: Body) -> bool:
+    return names.LABEL_POOL in (pod["metadata"].get("labels") or {})
 
 
 def _ended(pod: Body) -> bool:

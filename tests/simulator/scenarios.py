@@ -10,6 +10,7 @@ from random import Random
 
 from tests.simulator.fates import Fates
 from tests.simulator.features import (
+    CALLS,
     INT,
     INTERFACE,
     LIST,
@@ -44,6 +45,10 @@ class Trouble:
     """The chance of a crash per request."""
     jumps: tuple[tuple[float, float], ...] = ()
     """When the wall clock jumps, and by how much."""
+    broken: float = 0.0
+    """The chance per message that a worker's stream breaks, or goes dead."""
+    deaths: float = 0.0
+    """The chance that a worker dies of no call."""
 
     @property
     def calm(self) -> bool:
@@ -64,6 +69,13 @@ class Scenario:
     settled: bool
     """Whether the definitions of the beginning were judged before it: their passes would change nothing, and cost much,
     so the operator hears of those only that change."""
+    replicas: int = 1
+    """Operators that share the Executions out among themselves."""
+
+    @property
+    def has_actors(self) -> bool:
+        """Whether there are warm workers."""
+        return any(act.kind == "ActorEnvironment" for act in self.acts)
 
     def versions(self, kind: str, name: str) -> list[Body]:
         """The specs that an object has one after the other."""
@@ -82,11 +94,15 @@ class Maker:
         self.tasks: dict[str, Body] = {}
         self.workflows: dict[str, Body] = {}
         self.plans: dict[str, Body] = {}
+        self.pools: dict[str, Body] = {}
+        """ActorEnvironments."""
         self.acts: list[Act] = []
 
     def scenario(self) -> Scenario:
         """All of it."""
         self._make_tasks()
+        if self.dice.random() < 0.35:
+            self._make_pool()
         for _ in range(1 + self._chance(0.5, *_CALLING)):
             self._make_workflow(f"w{len(self.workflows)}")
         self._apply_definitions()
@@ -96,11 +112,13 @@ class Maker:
             self._edit()
         fates = Fates(self.seed, self.dice.choice((0.0, 0.05, 0.1, 0.3)), self.dice.choice((0.1, 1.0, 1.0, 5.0)))
         acts = tuple(sorted(self.acts, key=lambda act: act.at))
-        return Scenario(self.seed, self._settings(), fates, self._trouble(), acts, settled=self.dice.random() < 0.92)
+        settled = self.dice.random() < 0.92
+        replicas = 2 if self.pools and self.dice.random() < 0.4 else 1
+        return Scenario(self.seed, self._settings(), fates, self._trouble(), acts, settled, replicas)
 
     def tasks_of(self, sort: str) -> list[str]:
-        """The plain tasks, or the dynamic ones."""
-        return [name for name, spec in self.tasks.items() if ("dynamic" in spec["python"]) == (sort == "dynamic")]
+        """The plain tasks, the dynamic ones, or those of actors."""
+        return [name for name, spec in self.tasks.items() if _sort(spec) == sort]
 
     def kind_of(self, task: str) -> str:
         """The type of a task's output."""
@@ -135,6 +153,20 @@ class Maker:
             for feature in chosen(self.dice, TASKS, 0.6):
                 feature.make(spec, self.dice)
             self.tasks[name] = spec
+
+    def _make_pool(self) -> None:
+        """An ActorEnvironment, and a task that runs in it."""
+        dice = self.dice
+        self.pools["pool"] = {"replicas": dice.choice((1, 1, 2, 3)), "ttlSeconds": dice.choice((1, 10, 40))}
+        spec: Body = {
+            "inputs": {"a": {"type": INT}, "b": {"type": INT, "default": 3}},
+            "outputs": {"o0": {"type": INT}},
+            "python": {"entrypoint": "m:f"},
+            "actor": {"name": "pool"},
+        }
+        for feature in chosen(dice, CALLS, 0.6):
+            feature.make(spec, dice)
+        self.tasks["call"] = spec
 
     def _make_workflow(self, name: str) -> None:
         self.workflows[name] = self._workflow(name)
@@ -174,7 +206,12 @@ class Maker:
             self.acts.append(
                 Act(0.0, "apply", "ConfigMap", f"code-{number}", manifest("ConfigMap", f"code-{number}", data))
             )
-        for kind, known in (("Task", self.tasks), ("Workflow", self.workflows), ("LaunchPlan", self.plans)):
+        for kind, known in (
+            ("ActorEnvironment", self.pools),
+            ("Task", self.tasks),
+            ("Workflow", self.workflows),
+            ("LaunchPlan", self.plans),
+        ):
             for name, spec in known.items():
                 when = self.dice.uniform(0, 5) if late else 0.0
                 self.acts.append(Act(when, "apply", kind, name, manifest(kind, name, spec)))
@@ -184,7 +221,7 @@ class Maker:
         target: Body = {"workflow": {"name": list(self.workflows)[-1]}}
         inputs: Body = {"n": dice.randrange(100), "xs": [dice.randrange(100) for _ in range(dice.choice((0, 1, 3, 6)))]}
         if dice.random() < 0.1:
-            target, inputs = {"task": {"name": "int"}}, {"a": dice.randrange(100)}
+            target, inputs = {"task": {"name": "call" if self.pools else "int"}}, {"a": dice.randrange(100)}
         elif self.plans and supported("execution", "launchPlan") and dice.random() < 0.2:
             target, inputs = {"launchPlan": {"name": dice.choice(list(self.plans))}}, {"n": dice.randrange(100)}
         when = 0.0 if dice.random() < 0.5 else dice.uniform(0, 6)
@@ -196,8 +233,11 @@ class Maker:
     def _edit(self) -> None:
         """Somebody changes a definition in mid-run; or takes it away, and brings it again."""
         when = self.dice.uniform(0, 20)
+        if self.pools and self.dice.random() < 0.5:
+            self._edit_pool(when)
+            return
         if self.dice.random() < 0.5:
-            name = self.dice.choice(list(self.tasks))
+            name = self.dice.choice([*self.tasks_of("plain"), *self.tasks_of("dynamic")])
             spec = {**self.tasks[name], "env": {"EDITED": "yes"}}
             self.acts.append(Act(when, "apply", "Task", name, manifest("Task", name, spec)))
             return
@@ -210,6 +250,17 @@ class Maker:
         spec = self._workflow(name)
         self.acts.append(Act(when, "apply", "Workflow", name, manifest("Workflow", name, spec)))
 
+    def _edit_pool(self, when: float) -> None:
+        """Other workers, more of them or fewer; or none, for a while."""
+        spec = self.pools["pool"]
+        if self.dice.random() < 0.3:
+            self.acts.append(Act(when, "remove", "ActorEnvironment", "pool"))
+            when += self.dice.uniform(0, 10)
+        change = self.dice.choice(({}, {"env": {"EDITED": "yes"}}, {"replicas": 0}, {"replicas": 3}))
+        self.acts.append(_applied_pool(when, {**spec, **change}))
+        if change == {"replicas": 0}:
+            self.acts.append(_applied_pool(when + self.dice.uniform(0, 20), spec))
+
     def _settings(self) -> Settings:
         dice = self.dice
         return Settings(
@@ -218,6 +269,8 @@ class Maker:
             backoff_cap=10.0,
             max_parallel_pods=dice.choice((1, 2, 500, 500)),
             inline_value_limit=dice.choice((12, 16 * 1024, 16 * 1024)),
+            dispatcher_heartbeat=15.0,
+            shards=4,
         )
 
     def _trouble(self) -> Trouble:
@@ -240,8 +293,18 @@ class Maker:
             doubled=some(0.1, 0.5),
             delay=dice.choice((0.01, 0.5, 5.0)),
             crashes=some(0.01, 0.05),
-            jumps=tuple(jumps) if dice.random() < 0.3 else (),
+            jumps=tuple(jump for jump in jumps if not (self.pools and jump[1] < 0)) if dice.random() < 0.3 else (),
+            broken=some(0.1, 0.3) if self.pools else 0.0,
+            deaths=some(0.2) if self.pools else 0.0,
         )
+
+
+def _sort(spec: Body) -> str:
+    return "dynamic" if "dynamic" in spec["python"] else "call" if "actor" in spec else "plain"
+
+
+def _applied_pool(when: float, spec: Body) -> Act:
+    return Act(when, "apply", "ActorEnvironment", "pool", manifest("ActorEnvironment", "pool", spec))
 
 
 _CALLING = (("node", "workflow"), ("node", "launchPlan"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tests.api_server import MERGE_PATCH, ApiServer, Body, Place, collections_of, wire
 from tests.simulator.features import NAMESPACE, Act
@@ -36,6 +37,8 @@ class World(ApiServer):
         """The version of all that was there before the history began."""
         self.unheard: set[str] = set()
         """The names of objects that the operator made without hearing so."""
+        self.life_ended: Callable[[Any], None] = lambda _: None
+        """Told of replicas of the operator that are gone."""
         self.alive: set[str] = set()
         """The uids of all objects."""
 
