@@ -77,6 +77,7 @@ def store(with_windlass: Cluster, tmp_path_factory: pytest.TempPathFactory) -> I
             "store.secret=windlass-store",
             "store.volume.persistentVolumeClaim.claimName=windlass-store",
             "logs.capture=true",
+            "networkPolicy.enabled=true",
             "store.collect.enabled=true",
             "store.collect.schedule=0 0 30 2 *",  # never: a test says when
         )
@@ -477,6 +478,12 @@ def test_logs_of_calls_outlive_their_pool_and_those_of_containers_say_why_they_d
     gone = with_store.cli("logs", name, nodes["shell"])
     assert gone.returncode == 1
     assert "Its task is a container: what that prints is in its pod's log only" in gone.stderr
+
+
+def test_the_api_server_takes_the_chart_s_network_policy(with_store: WithStore) -> None:
+    policy = json.loads(with_store.installed.cluster.kubectl("-n", SYSTEM, "get", "networkpolicies", "-o", "json"))
+    (found,) = policy["items"]
+    assert (len(found["spec"]["ingress"]), len(found["spec"]["egress"])) == (2, 3)
 
 
 def _text(with_store: WithStore, uri: str) -> str:
