@@ -71,13 +71,62 @@ def patient(seconds: float) -> str:
 """
 
 
+ROUGH = """
+import os
+import sys
+import time
+
+from windlass import ActorEnvironment, Resources, current_context, map_task, workflow
+
+few = ActorEnvironment(name="few", environment={"WINDLASS_ACTOR_MAX_CALLS": "2"}, ttl_seconds=600)
+lean = ActorEnvironment(
+    name="lean", environment={"WINDLASS_ACTOR_MAX_MEMORY": "0.5"}, limits=Resources(mem="256Mi"), ttl_seconds=600
+)
+leaked = []
+
+
+@few.task
+def process(n: int) -> int:
+    return os.getpid()
+
+
+@workflow
+def processes(ns: list[int]) -> list[int]:
+    return map_task(process)(n=ns)
+
+
+@few.task(retries=1)
+def dies(n: int) -> int:
+    print("its last words", file=sys.stderr)
+    if current_context().attempt == 0:
+        os._exit(7)
+    return n
+
+
+@few.task(timeout=1)
+def slow() -> int:
+    try:
+        print("begins")
+        time.sleep(600)
+    finally:
+        print("cleans up", file=sys.stderr)
+    return 0
+
+
+@lean.task
+def leak(mib: int) -> int:
+    leaked.append(b"x" * (mib << 20))
+    return os.getpid()
+"""
+
+
 class Pools:
     """A user's file in a namespace, and what runs of it."""
 
-    def __init__(self, windlass: Installed, folder: Path) -> None:
+    def __init__(self, windlass: Installed, folder: Path, text: str = WARM) -> None:
         self.windlass, self.api = windlass, windlass.api
         self._file = folder / "warm.py"
-        self._file.write_text(WARM)
+        self._file.write_text(text)
         apply(self.api, self._file)
         self._count = 0
 
@@ -231,6 +280,44 @@ def test_a_call_whose_worker_is_killed_is_run_again_by_another(pools: Pools) -> 
     assert status["phase"] == "Succeeded", status
     assert status["nodes"]["n0"]["failures"] == {"user": 0, "system": 1}
     assert victim not in pools.uids().items()
+
+
+@pytest.fixture
+def rough(windlass: Installed, tmp_path: Path) -> Pools:
+    return Pools(windlass, tmp_path, ROUGH)
+
+
+def test_a_crash_and_a_timeout_cost_their_process_and_not_the_worker(rough: Pools) -> None:
+    name = rough.start("dies", n=3)
+    status = rough.api.finished(name, 90)
+    assert status.get("outputs") == {"o0": 3}, status
+    assert status["nodes"]["n0"]["failures"] == {"user": 1, "system": 0}
+    warm = rough.uids("few")
+    name = rough.start("slow")
+    status = rough.api.finished(name, 60)
+    assert (status["phase"], status["error"]["code"]) == ("Failed", "TimeoutExpired"), status
+    assert isinstance(rough.run("process", n=1), int)
+    assert rough.uids("few") == warm, "it is the worker that it was"
+    (pod,) = warm
+    log = rough.windlass.kubectl("logs", pod).splitlines()
+    assert [line for line in log if line.startswith("[slow-2/n0]")][:2] == [
+        "[slow-2/n0] begins",
+        "[slow-2/n0] cleans up",
+    ]
+    assert [line for line in log if "its last words" in line] == [
+        "[dies-1/n0] its last words",
+        "[dies-1/n0] its last words",
+    ]
+
+
+def test_a_process_is_replaced_after_its_calls_and_for_its_memory_and_the_worker_stays(rough: Pools) -> None:
+    found = rough.run("processes", ns=[*range(6)])
+    assert isinstance(found, list) and max(found.count(pid) for pid in found) <= 2, found
+    first, second = rough.run("leak", mib=150), rough.run("leak", mib=1)
+    assert first != second
+    for pool, why in (("few", "it has run 2 calls of at most 2"), ("lean", "MiB of memory are in use, of 128 MiB")):
+        (pod,) = rough.workers(pool)
+        assert why in rough.windlass.kubectl("logs", pod)
 
 
 def test_cancelling_ends_the_call_and_not_the_worker(pools: Pools) -> None:
