@@ -473,3 +473,9 @@ def test_kubectl_explains_fields_in_whole_sentences(server: Server) -> None:
     told = server.kubectl("explain", "workflow.spec.nodes.map")
     assert "One run for each element" in told or "runs it once for each element of lists" in told
     assert "minSuccessRatio" in told and "rounded up" in told
+
+
+def test_the_server_takes_the_example_of_an_autoscaler_as_it_stands(server: Server) -> None:
+    path = Path(__file__).parents[2] / "examples" / "autoscaling" / "hpa.yaml"
+    answer = server.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=path.read_text())
+    assert "created (server dry run)" in answer
