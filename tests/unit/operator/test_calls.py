@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,9 @@ from tests.warm import (
     task,
     wide,
 )
+from windlass_operator.core import settling
+from windlass_operator.core.observed import NodeState
+from windlass_operator.core.states import NodePhase
 from windlass_operator.dispatch.calls import Phase
 from windlass_operator.dispatch.messages import Result
 from windlass_operator.manifests.look import BUNDLE_KEY
@@ -375,3 +379,12 @@ def test_a_dynamic_task_that_runs_in_a_pool_gives_a_workflow_that_runs_as_a_chil
 
     python = {"entrypoint": "m:dyn", "dynamic": True}
     played(story, task(), task("dyn", python=python), chain(1, task="dyn"))
+
+
+def test_a_call_that_is_handed_out_anew_is_not_stuck_any_more() -> None:
+    """Else its run would be Stalled for no reason, which the API server doesn't take as a status."""
+    target: Any = SimpleNamespace(node=SimpleNamespace(actor=SimpleNamespace(environment="pool")))
+    nobody_has_it: Any = SimpleNamespace(unsure=frozenset())
+    stuck = NodeState(NodePhase.QUEUED, reason="WorkersFail", message="worker w0: Error", stuck_since=1.0)
+    again = settling._without_call(target, stuck, nobody_has_it, stopping=False)
+    assert again == NodeState(NodePhase.PENDING)

@@ -158,7 +158,7 @@ def _without_call(target: Target, state: NodeState, observed: Observed, stopping
     if target.node.actor.environment in observed.unsure:
         return state
     if state.phase is NodePhase.QUEUED and not stopping:
-        return replace(state, phase=NodePhase.PENDING, reason="", message="")
+        return replace(state, phase=NodePhase.PENDING, reason="", message="", stuck_since=None)
     return _fail(target, state, WORKER_LOST, observed, stopping)
 
 
