@@ -49,6 +49,8 @@ def inc(x: int) -> int:
 def dies(x: int) -> int:
     if not os.path.exists("{mark}"):
         open("{mark}", "w").close()
+        while not os.path.exists("{mark}.begun"):
+            time.sleep(0.01)
         os.kill(os.getppid(), 9)
         time.sleep(30)
     return x + 1
@@ -162,6 +164,12 @@ def test_a_real_worker_that_is_killed_costs_one_attempt(tmp_path: Path) -> None:
             world, workers = found
             await workers.add("w0")
             world.create(run())
+
+            def begun() -> bool:
+                return bool((world.status("e").get("nodes") or {}).get("n0", {}).get("phase") == "Running")
+
+            await world.until(begun, "the operator to know that it has begun", READY)
+            (tmp_path / "mark.begun").touch()
             await workers.gone("w0")
             await workers.add("w1")
             status = await world.until(lambda: world.status("e").get("finishedAt") and world.status("e"), "end", READY)

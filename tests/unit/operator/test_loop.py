@@ -30,7 +30,8 @@ from windlass_api import conditions
 from windlass_operator.clients import clock
 from windlass_operator.handlers import _index_handler
 from windlass_operator.reconcile import paths
-from windlass_operator.reconcile.loop import LAZY_WRITE, Reconciler
+from windlass_operator.reconcile.loop import Reconciler
+from windlass_operator.reconcile.store import LAZY_WRITE
 from windlass_operator.settings import Settings
 from windlass_operator.telemetry import Telemetry
 

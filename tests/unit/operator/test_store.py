@@ -26,6 +26,17 @@ def store_with(*pods: Body) -> Store:
     return store
 
 
+@pytest.mark.parametrize(("seconds", "pause"), [(0.01, 1.0), (0.5, 5.0), (30.0, 10.0)])
+def test_the_longer_a_status_takes_to_be_written_the_longer_what_is_not_urgent_waits(
+    seconds: float, pause: float
+) -> None:
+    store = store_with()
+    tracked = store.executions["ns", "e"]
+    assert tracked.pause == 1.0
+    tracked.took(seconds)
+    assert tracked.pause == pause
+
+
 def view(store: Store, attempt: int = 0, owner: str = "u1") -> Any:
     return store.views("ns", "e", owner).get(Place("a", attempt))
 

@@ -369,3 +369,14 @@ def test_what_a_call_waited_and_took_and_how_it_ended_is_told() -> None:
     pool.running(*({"w0", "w1"} - {lost}))
     ended = [one for one in pool.board.effects() if isinstance(one, Ended)]
     assert ended == [Ended(POOL, "succeeded", 2.0), Ended(POOL, "lost")]
+
+
+@pytest.mark.parametrize(("elements", "delay"), [(1, 0.02), (30, 0.02), (102, 0.05), (2000, 0.25)])
+def test_the_more_calls_wait_the_later_an_end_is_told(elements: int, delay: float) -> None:
+    pool = Pool("w0", "w1")
+    for element in range(elements):
+        pool.board.dispatch(order(key(element=element)), pool.now)
+    pool.board.effects()
+    pool.board.received(pool.link["w0"], result(key(element=0), o0=1), pool.now)
+    told = [effect.delay for effect in pool.board.effects() if isinstance(effect, News)]
+    assert told == [pytest.approx(delay, abs=0.002)]

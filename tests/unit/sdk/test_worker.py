@@ -141,10 +141,10 @@ def test_a_call_runs_and_its_result_comes_back(tmp_path: Path) -> None:
         async with place(tmp_path) as at:
             call = at.start("double", x=4)
             assert await at.dispatcher.outputs(call) == {"o0": 8}
+            assert {one.call for one in at.dispatcher.of("started")} <= {call}  # or it was too quick to be told
             result = await at.dispatcher.result(call)
             assert (result.exit_code, result.reason, result.log_tail) == (0, "", b"")
             assert 0 < result.started_at <= result.finished_at
-            assert [one.call for one in at.dispatcher.of("started")] == [call]
             hello = at.dispatcher.connection.hello
             assert (hello.namespace, hello.pool, hello.revision, hello.pod, hello.pod_uid, hello.slots) == (
                 *("team", "pool", "r1", "pool-r1-0", "uid-0"),
@@ -179,13 +179,36 @@ def test_a_failure_has_its_record_and_the_last_that_it_printed(tmp_path: Path) -
     run(test)
 
 
-def test_slots_are_told_whenever_they_change(tmp_path: Path) -> None:
+def test_slots_and_code_are_told_but_not_what_a_replica_can_reckon(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with place(tmp_path) as at:
+            for _ in range(3):
+                path = tmp_path / f"go-{_}"
+                call = at.start("wait", path=str(path))
+                await at.dispatcher.until(
+                    lambda wanted=call: wanted in [one.call for one in at.dispatcher.of("started")]
+                )
+                path.touch()
+                await at.dispatcher.result(call)
+            await at.dispatcher.until(lambda: len(at.dispatcher.of("state")) == 2)
+            told = [(one.free, list(one.code)) for one in at.dispatcher.of("state")]
+            assert told == [(1, []), (0, [at.code])]
+
+    run(test)
+
+
+def test_a_brief_call_is_one_message(tmp_path: Path) -> None:
     async def test() -> None:
         async with place(tmp_path) as at:
             await at.outputs("double", x=1)
-            await at.dispatcher.until(lambda: len(at.dispatcher.of("state")) == 3)
-            told = [(one.free, list(one.code)) for one in at.dispatcher.of("state")]
-            assert told == [(1, []), (0, []), (1, [at.code])]
+            before = len(at.dispatcher.heard)
+            for x in range(20):
+                await at.outputs("double", x=x)
+            kinds = [one.WhichOneof("message") for one in at.dispatcher.heard[before:]]
+            assert kinds.count("result") == 20
+            assert kinds.count("started") < 20  # on a busy machine some of them are not brief
+            assert set(kinds) <= {"result", "started", "state"}
+            assert kinds.count("state") <= 1
 
     run(test)
 
@@ -289,6 +312,7 @@ def test_a_worker_is_connected_to_each_replica_once_and_tells_all_of_them(tmp_pa
                 path = tmp_path / "go"
                 two.run("slow", order("job:wait", {"path": str(path)}), code)
                 await one.until(lambda: one.of("started"))
+                assert [state.free for state in one.of("state")][-1] == 0  # the other one knows without a word
                 one.run("late", order("job:double", {"x": 1}), code)
                 assert (await one.until(lambda: one.of("refused")))[0].call == "late"
                 path.touch()
@@ -345,7 +369,7 @@ def test_a_silent_replica_is_taken_for_gone(tmp_path: Path) -> None:
             async with worker(tmp_path / "worker", dispatcher.address) as program:
                 await dispatcher.until(lambda: len(dispatcher.connections) == 2)
                 assert "it was silent for too long" in program.printed()
-                await dispatcher.until(lambda: dispatcher.of("heartbeat"))
+                await dispatcher.until(lambda: len(dispatcher.of("state")) > len(dispatcher.connections))
 
     run(test)
 

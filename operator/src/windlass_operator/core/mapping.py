@@ -125,6 +125,9 @@ def settle(work: Work, node: Node, *, stopping: bool) -> NodeState:
     elements = work.values.elements(node.id, state.elements).copy()
     target = work.target(node)
     for index in _to_settle(work, node, elements):
+        before = elements.states.get(index)
+        if before is not None and not stopping and waits_still(target, before, work.observed, index):
+            continue
         _settle_element(work, Target(node, target.spec, index), elements, stopping=stopping)
     elements.fresh = False
     if stopping:
@@ -177,8 +180,6 @@ def _waits(elements: Elements, index: int) -> bool:
 
 def _settle_element(work: Work, target: Target, elements: Elements, *, stopping: bool) -> None:
     before = elements.states.get(target.element, NodeState())
-    if not stopping and waits_still(target, before, work.observed):
-        return
     after = attempts.expand(work, target, settle_attempt(target, before, work.observed, stopping=stopping))
     if after.terminal:
         try:

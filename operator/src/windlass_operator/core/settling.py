@@ -69,11 +69,11 @@ def settle(target: Target, state: NodeState, observed: Observed, *, stopping: bo
     return state
 
 
-def waits_still(target: Target, state: NodeState, observed: Observed) -> bool:
-    """Whether a call waits for a worker as it did, without a limit: of a wide map, nearly all do."""
+def waits_still(target: Target, state: NodeState, observed: Observed, element: int) -> bool:
+    """Whether the call of an element waits for a worker as it did, without a limit: of a wide map, nearly all do."""
     if target.node.actor is None or state.phase is not NodePhase.QUEUED or target.spec.get("queueTimeout"):
         return False
-    view = observed.calls.get(target.place(state.attempt))
+    view = observed.calls.get(Place(target.node.id, state.attempt, element))
     return (
         view is not None
         and isinstance(view.evidence, Waiting)

@@ -35,7 +35,6 @@ from windlass_operator.dispatch.messages import (
     Wanted,
     Welcome,
 )
-from windlass_operator.dispatch.switchboard import SILENT_BEATS
 
 MESSAGE_LIMIT = 64 * 1024 * 1024
 """Bytes of a message: a Hello has all results that a worker holds."""
@@ -146,11 +145,8 @@ class Server:
         return hello
 
     async def _read(self, context: Any, link: Link) -> None:
-        """Take in what a worker says, until it ends the stream, or is silent."""
-        while True:
-            message = await asyncio.wait_for(context.read(), SILENT_BEATS * self._dispatcher.beat)
-            if message is grpc.aio.EOF:
-                return
+        """Take in what a worker says, until it ends the stream. One that is silent is the dispatcher's to end."""
+        while (message := await context.read()) is not grpc.aio.EOF:
             said = read(message)
             if said is not None:
                 self._dispatcher.received(link, said)
@@ -163,7 +159,7 @@ async def _write(context: Any, link: Link) -> None:
 
 def _is_end(trouble: BaseException | None) -> bool:
     """Whether it is a way in which streams end."""
-    return isinstance(trouble, asyncio.TimeoutError | grpc.RpcError | grpc.aio.UsageError)
+    return isinstance(trouble, grpc.RpcError | grpc.aio.UsageError)
 
 
 def _token(context: Any) -> str:

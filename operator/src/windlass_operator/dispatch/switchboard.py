@@ -55,7 +55,11 @@ SKEW = 5.0
 """Seconds that clocks of nodes may differ from ours, where a pod's start is compared with our own."""
 SOON, TOGETHER = 0.25, 0.02
 """Seconds until news are acted on: that a call has begun, which somebody may want to read; and that an element of a map
-has ended, of which there are many.
+has ended, of which there are many: together with those that end meanwhile.
+"""
+SHORTEST = 0.001
+"""Seconds that a call takes at least, from a worker's hand back into it. As long as calls wait, no worker does, and
+nobody is kept waiting if their ends are told late.
 """
 CANCELLED = "Cancelled"
 BEFORE_ALL = -1
@@ -571,9 +575,18 @@ class Switchboard:
         if self._families[call.key.namespace, call.key.execution][call.key.uid].closed:
             self.acknowledge([call.id])
         else:
-            self._news(call, TOGETHER if call.key.element != ALONE else 0.0)
+            self._news(call, self._in_time(call))
         self._serve(call.pool)
         self._pool_news(call.pool)
+
+    def _in_time(self, call: Call) -> float:
+        """Seconds in which the end of a call has to be acted on, so that no worker runs out of calls."""
+        if call.key.element == ALONE:
+            return 0.0
+        lanes = self._lanes.get(call.pool)
+        slots = sum(worker.slots for worker in self._members.get(call.pool, {}).values())
+        waiting = lanes.count if lanes is not None else 0
+        return min(SOON, max(TOGETHER, SHORTEST * waiting / max(1, slots)))
 
     def _known(self, worker: Worker, call_id: str) -> Call | None:
         """A call by its id; one that nobody here has heard of is taken in, if its Execution is ours."""

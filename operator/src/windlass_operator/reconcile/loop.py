@@ -59,9 +59,6 @@ from windlass_operator.settings import Settings
 from windlass_operator.telemetry import Telemetry
 
 WORKERS = 32
-LAZY_WRITE = 1.0
-"""Seconds that a status which only says *under way* may wait to be written: short nodes then never cost that write."""
-
 PAUSE_CAP = 30.0
 LOOK_FOR_OTHERS = 5.0
 """Seconds between two looks for an object that an Execution waits for and that is not watched: code, a PodTemplate."""
@@ -441,7 +438,7 @@ class Reconciler:
             and may_wait(tracked.written, tracked.state, tracked.generation, moved, closure.calls)
             and not self._due(tracked)
         ):
-            self._later(namespace, name, wake_at, now)
+            self._later(namespace, name, tracked, wake_at, now)
             return
         status = render(
             tracked.written,
@@ -479,10 +476,10 @@ class Reconciler:
         again = record(plan, outcomes, clock.now()).wake_at
         return again if wake_at is None else min(wake_at, again or wake_at)
 
-    def _later(self, namespace: str, name: str, wake_at: float | None, now: float) -> None:
+    def _later(self, namespace: str, name: str, tracked: Tracked, wake_at: float | None, now: float) -> None:
         """What moved is written with what moves next."""
         key = ("Execution", namespace, name)
-        self.queue.wake_after(key, LAZY_WRITE)
+        self.queue.wake_after(key, tracked.pause)
         if wake_at is not None:
             self.queue.wake_after(key, wake_at - now)
 
@@ -547,14 +544,16 @@ class Reconciler:
         if not operations:
             return True
         if not is_urgent(operations, calls) and not self._due(tracked):
-            self.queue.wake_after(("Execution", namespace, name), LAZY_WRITE)
+            self.queue.wake_after(("Execution", namespace, name), tracked.pause)
             return False
         self._check(namespace, name)
         tracked.sent = status
         body = [*unchanged(tracked.uid, tracked.version), *operations]
         path = f"{paths.ours('Execution', namespace, name)}/status"
+        began = clock.monotonic()
         answer = await self._cluster.request("PATCH", path, body, content_type=JSON_PATCH, accept=METADATA_ONLY)
         if answer.ok:
+            tracked.took(clock.monotonic() - began)
             tracked.version = answer.body["metadata"]["resourceVersion"]
             tracked.written, tracked.lazy_since = status, None
             tracked.shown = {}
@@ -571,7 +570,7 @@ class Reconciler:
         now = clock.monotonic()
         if tracked.lazy_since is None:
             tracked.lazy_since = now
-        return now - tracked.lazy_since >= LAZY_WRITE
+        return now - tracked.lazy_since >= tracked.pause
 
     async def _resync(self, namespace: str, name: str, tracked: Tracked, why: str) -> bool:
         """The API server doesn't have the Execution that we think it has: read it again. True when the status may be

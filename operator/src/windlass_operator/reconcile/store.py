@@ -43,6 +43,12 @@ Key = tuple[str, str, str]
 Raw = Mapping[str, Any]
 
 
+LAZY_WRITE, LONGEST_PAUSE = 1.0, 10.0
+"""Seconds that a status which only says *under way* may wait to be written: short nodes then never cost that write."""
+WRITES_SHARE = 10.0
+"""Such writes wait so many times longer than one takes: nothing else happens to an Execution meanwhile."""
+
+
 @dataclass(slots=True)
 class Tracked:
     """One Execution that we look after. Only the worker of its key changes it, but for ``spec`` and ``generation``."""
@@ -71,10 +77,16 @@ class Tracked:
     reservations: dict[tuple[str, str], Reservation] = field(default_factory=dict)
     lazy_since: float | None = None
     """Since when a change that isn't urgent waits to be written."""
+    pause: float = LAZY_WRITE
+    """Seconds that it may."""
     shown: Mapping[str, NodeState] = field(default_factory=dict)
     """The nodes that ``written`` was made of, where we made it."""
     touched: float | None = None
     """When (monotonic) the newest end of a pod arrived that hasn't been acted on."""
+
+    def took(self, seconds: float) -> None:
+        """Writing the status took that long: of a thousand nodes, or where the API server has much to do."""
+        self.pause = min(LONGEST_PAUSE, max(LAZY_WRITE, WRITES_SHARE * seconds))
 
     def take_over(self, version: str, status: Raw) -> bool:
         """The Execution as it was found. True when its status is somebody else's: then all starts from there."""

@@ -18,6 +18,7 @@ from windlass_api.v1alpha1.meta import (
     AGE,
     ATOMIC,
     MAX_NODES,
+    WHOLE,
     Column,
     Conditions,
     Count,
@@ -228,7 +229,9 @@ class ExecutionStatus(Model):
         "them.",
     )
     nodes: Annotated[dict[str, NodeStatus], Field(max_length=MAX_NODES)] | None = Field(
-        None, description="Nodes by id; those of a workflow inside the run by path, such as n2.n0."
+        None,
+        description="Nodes by id; those of a workflow inside the run by path, such as n2.n0.",
+        json_schema_extra=WHOLE,
     )
     outputs: Values | None = Field(None, description="Outputs by name, once it succeeded.")
     error: ExecutionError | None = Field(None, description="Why it failed.")

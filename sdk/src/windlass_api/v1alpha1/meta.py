@@ -34,6 +34,11 @@ SCHEMA = "JSON Schema of the value, beside a type in which `struct` or `enum` oc
 ATOMIC: dict[str, JsonValue] = {"x-kubernetes-list-type": "atomic"}
 """A list that is one value: whoever applies it sets it whole."""
 
+WHOLE: dict[str, JsonValue] = {"x-kubernetes-map-type": "atomic"}
+"""A map that is one value: the API server keeps no account of who owns which of its fields. For a thousand nodes that
+account would be as long as what they say, and most of what writing it takes.
+"""
+
 SET: dict[str, JsonValue] = {"x-kubernetes-list-type": "set"}
 """A list whose items are merged, each once."""
 

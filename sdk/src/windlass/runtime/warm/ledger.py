@@ -94,9 +94,9 @@ class Ledger:
         while len(self._done) > REMEMBERED:
             del self._done[next(iter(self._done))]
 
-    def state(self, code: Iterable[str]) -> pb.FromWorker:
+    def state(self, code: Iterable[str]) -> pb.State:
         """What every replica has to know of its slots."""
-        return pb.FromWorker(state=pb.State(free=self.free, code=sorted(code)))
+        return pb.State(free=self.free, code=sorted(code))
 
 
 def _refused(call: str, reason: str) -> pb.FromWorker:

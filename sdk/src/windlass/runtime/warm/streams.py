@@ -67,6 +67,12 @@ class Stream:
         self.welcomed = self.was_welcomed = False
         """Whether somebody has answered: on this stream, and on the last that there was."""
         self.beat = DEFAULT_BEAT
+        self.known: pb.State | None = None
+        """What the other side takes our state to be, where that is certain. Of a call that it has sent it knows by
+        itself that it begins and ends.
+        """
+        self.connection = 0
+        """Counts how often it has been dialled."""
         self._settings = settings
         self._worker = worker
         self._outgoing: asyncio.Queue[pb.FromWorker | None] | None = None
@@ -87,6 +93,17 @@ class Stream:
     def silent_since(self, now: float) -> float:
         """Seconds since the other side has said something."""
         return now - self._heard
+
+    def tell(self, state: pb.State) -> None:
+        """Says what is free and warm, unless the other side knows."""
+        if self.known != state:
+            self.known = state
+            self.send(pb.FromWorker(state=state))
+
+    def counts(self, more: int) -> None:
+        """By what it has just been told of a call of its own, the other side takes so many slots more for free."""
+        if self.known is not None:
+            self.known = pb.State(free=max(0, self.known.free + more), code=self.known.code)
 
     def break_off(self, why: str) -> None:
         """Ends the stream now; whoever keeps it up will dial again if that is wanted."""
@@ -122,6 +139,8 @@ class Stream:
     async def _talk(self, call: Any) -> str:
         loop = asyncio.get_running_loop()
         self._heard = loop.time()
+        self.known = None
+        self.connection += 1
         self._outgoing = asyncio.Queue()
         self._outgoing.put_nowait(self._worker.hello())
         self._writer = loop.create_task(self._write(call, self._outgoing))

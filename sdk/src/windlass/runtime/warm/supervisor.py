@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 TIMED_OUT, CANCELLED, DRAINED = "TimedOut", "Cancelled", "Drained"
 _TICK = 1.0
+_BRIEF = 0.005
+"""Seconds: of a call that takes no longer, nobody has to know that it has begun. Its result says when it did."""
 _ACKNOWLEDGED_WITHIN = 4.0
 """Seconds that results have to be acknowledged in when the pod is told to end: it will be killed after that."""
 _KEPT_CODE = 16
@@ -48,7 +50,7 @@ class Call:
 
     def __init__(self, run: pb.Run, asked_by: Stream) -> None:
         self.run = run
-        self.asked_by = asked_by
+        self.asked_by, self.connection = asked_by, asked_by.connection
         self.archive = None if run.code else bundles.archive_of(run.order)
         self.code = run.code or (self.archive["sha256"] if self.archive else "")
         """What its code is known by. Empty: it is the image's own."""
@@ -57,6 +59,8 @@ class Call:
         """Why it is ended from outside, if it is."""
         self.why = ""
         self.process: process.Process | None = None
+        self.told = False
+        """Whether replicas know that it has begun."""
         self.stopped = asyncio.Event()
 
     def end(self, reason: str, why: str) -> None:
@@ -136,7 +140,9 @@ class Supervisor:
         """What is due."""
         if now - self._beaten >= self._beat:
             self._beaten = now
-            self._streams.broadcast(pb.FromWorker(heartbeat=pb.Heartbeat()))
+            for stream in self._streams.connected:
+                stream.known = None
+            self._tell_state()
         self._streams.beat(asyncio.get_running_loop().time())
         if all(one.pid for one in self._all):  # else one of our own could be taken for a stray
             kernel.reap({self._keeper.pid, *(one.pid for one in self._all)})
@@ -190,8 +196,12 @@ class Supervisor:
             )
         )
 
-    def _tell_state(self, first: Stream | None = None) -> None:
-        self._streams.broadcast(self.ledger.state(self._shelf.code), first)
+    def _tell_state(self, but: Stream | None = None) -> None:
+        """Tells those who don't know what is free and warm; `but` is one who does."""
+        state = self.ledger.state(self._shelf.code)
+        for stream in self._streams:
+            if stream is not but:
+                stream.tell(state)
 
     # ---- what it is told --------------------------------------------------------------------------------------------
 
@@ -202,6 +212,7 @@ class Supervisor:
             self._run(stream, message.run)
         elif kind == "acknowledge":
             self.ledger.acknowledge(message.acknowledge.calls)
+            self._tell_state()  # it may have held too much to take another call
         elif kind == "bundle":
             self._bundle(message.bundle)
         elif kind == "cancel":
@@ -215,7 +226,7 @@ class Supervisor:
 
     def _welcome(self, stream: Stream, welcome: pb.Welcome) -> None:
         self._streams.welcome(stream, welcome.peers)
-        stream.send(self.ledger.state(self._shelf.code))
+        stream.tell(self.ledger.state(self._shelf.code))
         if self.ledger.leaving:
             stream.send(pb.FromWorker(leaving=pb.Leaving(reason=self.ledger.leaving)))
         for code in self._wanted:  # whoever was asked may be gone
@@ -226,10 +237,11 @@ class Supervisor:
         if answers is not None:
             for answer in answers:
                 stream.send(answer)
+            stream.known = None  # it took us for free, or has forgotten what it knew
             return
         call = self._calls[run.call] = Call(run, stream)
         self._spawn(self._perform(call))
-        self._tell_state(stream)
+        self._tell_state(but=stream)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -253,8 +265,12 @@ class Supervisor:
         self._idle_since = time.monotonic()
         del self._calls[call.run.call]
         self._streams.broadcast(self.ledger.ended(result), call.asked_by)
+        if call.reason or call.connection != call.asked_by.connection:
+            call.asked_by.known = None  # it may know of the call what another worker or replica has told
+        elif call.told:
+            call.asked_by.counts(1)
         self._tidy()
-        self._tell_state(call.asked_by)
+        self._tell_state()
 
     async def _result(self, call: Call) -> pb.Result:
         folder = await self._code(call)
@@ -291,12 +307,20 @@ class Supervisor:
             raise _Stopped
         performing = await runner.begin(call.run.order)
         call.started = time.time()
-        self._streams.broadcast(self.ledger.started(call.run.call, call.started), call.asked_by)
+        begun = self.ledger.started(call.run.call, call.started)
+        telling = asyncio.get_running_loop().call_later(_BRIEF, self._tell_begun, call, begun)
         due = self._deadline(call)
         try:
             return await runner.ending_of(performing)
         finally:
             due.cancel()
+            telling.cancel()
+
+    def _tell_begun(self, call: Call, begun: pb.FromWorker) -> None:
+        call.told = True
+        self._streams.broadcast(begun, call.asked_by)
+        call.asked_by.counts(-1)
+        self._tell_state()
 
     def _deadline(self, call: Call) -> asyncio.TimerHandle:
         seconds = call.run.timeout_seconds
