@@ -559,12 +559,17 @@ class Reconciler:
             tracked.shown = {}
             return True
         if answer.status == 404:
-            tracked.deleting = True
+            self._is_gone(namespace, name, tracked)
             return False
         if answer.status in (400, 413, 422):
             again = await self._resync(namespace, name, tracked, answer.message)
             return again and await self._write(namespace, name, tracked, status, calls)
         raise NotReachableError(answer.message)
+
+    def _is_gone(self, namespace: str, name: str, tracked: Tracked) -> None:
+        """Nobody has told us that it was deleted, and perhaps nobody will: another pass ends its calls."""
+        tracked.deleting = True
+        self.queue.wake(("Execution", namespace, name))
 
     def _due(self, tracked: Tracked) -> bool:
         now = clock.monotonic()
@@ -578,7 +583,7 @@ class Reconciler:
         """
         answer = await self._cluster.request("GET", paths.ours("Execution", namespace, name))
         if answer.status == 404 or (answer.ok and answer.body["metadata"]["uid"] != tracked.uid):
-            tracked.deleting = True
+            self._is_gone(namespace, name, tracked)
             return False
         before, believed = tracked.version, tracked.written
         if answer.ok:
