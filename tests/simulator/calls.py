@@ -8,6 +8,7 @@ calls end         where nobody waits for them: they are cancelled (``workers`` k
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from windlass_api import names
 from windlass_operator.core.observed import ALONE
 from windlass_operator.core.segments import content_of
 from windlass_operator.dispatch.calls import CallKey, parse
+from windlass_operator.dispatch.switchboard import HAND_OUTS
 from windlass_operator.reconcile import paths
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Calls:
         """The uid of the worker that each call runs or is held in."""
         self._running: set[str] = set()
         self._acknowledged: set[str] = set()
+        self._undelivered: Counter[str] = Counter()
         self.struck = False
         """Whether a call may have been lost by chance: budgets are spent that no fate tells of."""
 
@@ -71,6 +74,11 @@ class Calls:
         if outputs is not None:
             key = _key(call)
             self._results[key.uid, key.node, None if key.element == ALONE else key.element] = outputs
+
+    def undelivered(self, call: str) -> None:
+        """A call was lost on its way. After some of that, if its worker goes as well, it counts as begun and lost."""
+        self._undelivered[call] += 1
+        self.struck = self.struck or self._undelivered[call] >= HAND_OUTS - 1
 
     def died(self, uid: str, running: Iterable[str], *, foreseen: bool) -> None:
         """A worker is gone, and what it had with it. That a call's own fate ends its worker is foreseen."""

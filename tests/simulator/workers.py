@@ -447,10 +447,16 @@ class Stream:
         while (message := await link.next()) is not None:
             self._fail()
             self._down = max(self._timeline.time() + self._travel(), self._down + 1e-6)
-            self._timeline.call_at(self._down, self._if_whole, self._hears, message)
+            self._timeline.call_at(self._down, self._reach, message)
             if self._over or self._life.over:
                 return
         self._timeline.call_at(max(self._timeline.time(), self._down), self.cut)
+
+    def _reach(self, message: ToWorker) -> None:
+        """A message is there; or would be, if the stream were."""
+        if isinstance(message, Run) and (self._over or self._stalled):
+            self._workers.calls.undelivered(message.call)
+        self._if_whole(self._hears, message)
 
     def _hears(self, message: ToWorker) -> None:
         self.heard = self._timeline.time()
