@@ -57,6 +57,8 @@ class Oracle:
     nodes: dict[str, Node] = field(default_factory=dict)
     """All nodes by path."""
     sure: bool = True
+    tolerant: bool = False
+    """Whether a map goes on without some elements: what ends one that was foretold to succeed changes values then."""
     caching: bool = False
     """Whether an earlier result may have been taken, which can turn failures into successes."""
 
@@ -183,6 +185,7 @@ class Oracle:
         count = len(next(iter(lists.values())))
         required = required_successes(count, chosen.get("minSuccesses"), chosen.get("minSuccessRatio"))
         self.sure = self.sure and required <= count
+        self.tolerant = self.tolerant or required < count
         spec, name = self._effective(node, workflow, run), node["task"]["name"]
         done = [
             self._task(spec, name, {**inputs, **{key: each[index] for key, each in lists.items()}}, run)
@@ -202,6 +205,7 @@ class Oracle:
         child = Oracle(self.scenario, self.find, caching=self.caching)
         result = child.run(workflow, inputs, "", run)
         self.sure, self.caching = self.sure and child.sure, self.caching or child.caching
+        self.tolerant = self.tolerant or child.tolerant
         return result
 
     def _effective(self, node: Body, workflow: Body, run: Body) -> Body:
