@@ -221,7 +221,7 @@ def test_a_pod_that_could_have_no_call_of_ours_is_not_waited_for() -> None:
 
 def test_a_replica_that_takes_over_has_workers_say_again_what_they_have() -> None:
     pool = Pool("w0")
-    era = pool.board.taken_over()
+    era = pool.board.taken_over(pool.now)
     assert [one.link for one in pool.board.effects() if isinstance(one, Close)] == [1]
     assert pool.board.unsure(("ns", "e"), POOL, pool.now, era)
     pool.hello("w0")
@@ -234,7 +234,7 @@ def test_a_replica_that_takes_over_hears_of_results_that_nobody_needs_and_lets_g
     pool = Pool("w0", owns=lambda _, execution: execution in mine)
     pool.says(1, Started(key().text(), BEGAN), result(key()))
     mine.add("e")
-    pool.board.taken_over()
+    pool.board.taken_over(pool.now)
     assert Close(1, "say again what you have") in pool.board.effects()
     link = pool.hello("w0", results=(result(key()),))
     assert News("ns", "e") in pool.board.effects(), "whoever reconciles it finds it over"
@@ -244,12 +244,12 @@ def test_a_replica_that_takes_over_hears_of_results_that_nobody_needs_and_lets_g
 
 def test_who_has_what_does_not_hang_on_the_wall_clock() -> None:
     pool = Pool("w0")
-    era = pool.board.taken_over()
+    era = pool.board.taken_over(pool.now)
     taken_over, pool.now = pool.now, pool.now - 600
     pool.hello("w0")
     assert not pool.board.unsure(("ns", "e"), POOL, taken_over, era)
     pool = Pool("w0", connect=False)
-    era = pool.board.taken_over()
+    era = pool.board.taken_over(pool.now)
     assert pool.board.unsure(("ns", "e"), POOL, BEGAN - 600, era), (
         "it was there before the takeover, whoever's clock is wrong"
     )
@@ -380,3 +380,19 @@ def test_the_more_calls_wait_the_later_an_end_is_told(elements: int, delay: floa
     pool.board.received(pool.link["w0"], result(key(element=0), o0=1), pool.now)
     told = [effect.delay for effect in pool.board.effects() if isinstance(effect, News)]
     assert told == [pytest.approx(delay, abs=0.002)]
+
+
+@pytest.mark.parametrize("closed", ["it is silent", "a shard came"])
+def test_a_worker_whose_pod_was_gone_before_its_stream_is_lost_with_that(closed: str) -> None:
+    pool = Pool("w0")
+    call = key()
+    pool.board.dispatch(order(call), pool.now)
+    pool.board.received(pool.link["w0"], Started(call.text(), pool.now), pool.now)
+    pool.running()
+    assert isinstance(pool.view(call).evidence, Running)
+    if closed == "it is silent":
+        pool.board.silent(pool.now + 100, 5.0)
+    else:
+        pool.board.taken_over(pool.now)
+    assert isinstance(pool.view(call).evidence, Failed)
+    assert not pool.board.workers

@@ -137,7 +137,7 @@ class Dispatcher:
 
     def taken_over(self) -> int:
         """Executions have become this replica's: workers say what they have. Gives the number of this takeover."""
-        era = self.board.taken_over()
+        era = self.board.taken_over(self._now())
         self._do()
         return era
 

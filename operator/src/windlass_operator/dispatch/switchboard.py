@@ -245,13 +245,14 @@ class Switchboard:
         family = self._families.get((namespace, execution), {}).get(uid)
         return family.views if family is not None else Children()
 
-    def taken_over(self) -> int:
+    def taken_over(self, now: float) -> int:
         """Executions have become this replica's. Every worker is asked what it has, so that no call and no result of
         theirs stays unknown, whether or not they are over. Gives the number of this takeover.
         """
         self._era += 1
         for worker in list(self._links.values()):
             self._close(worker, "say again what you have")
+            self._unless_it_is_there(worker, now)
         return self._era
 
     def unsure(self, execution: tuple[str, str], pool: PoolKey, since: float, era: int = 0) -> bool:
@@ -480,14 +481,14 @@ class Switchboard:
             return
         worker.link = None
         self._pool_news(worker.pool)
-        if self._pods_known and worker.uid not in self._pods_of(worker.pool):
-            self._lose(worker, now)
+        self._unless_it_is_there(worker, now)
 
     def silent(self, now: float, beat: float) -> None:
         """End streams of which nothing was heard for too long."""
         for worker in list(self._links.values()):
             if now - worker.heard_at > SILENT_BEATS * beat:
                 self._close(worker, "nothing was heard for too long")
+                self._unless_it_is_there(worker, now)
 
     # ---- calls on their way -----------------------------------------------------------------------------------------
 
@@ -553,6 +554,11 @@ class Switchboard:
         call.phase, call.holder = Phase.QUEUED, ""
         self._enqueue(call, first=True)
         self._serve(call.pool)
+
+    def _unless_it_is_there(self, worker: Worker, now: float) -> None:
+        """A worker has no stream any more: it is gone, if its pod was gone before."""
+        if self._pods_known and worker.uid not in self._pods_of(worker.pool):
+            self._lose(worker, now)
 
     def _lose(self, worker: Worker, now: float) -> None:
         """A worker is gone for good."""
