@@ -36,7 +36,6 @@ from windlass_operator.dispatch.messages import (
     Heartbeat,
     Hello,
     Leaving,
-    Refused,
     Result,
     Run,
     Started,
@@ -44,6 +43,7 @@ from windlass_operator.dispatch.messages import (
     ToWorker,
     Welcome,
 )
+from windlass_operator.dispatch.server import read, read_result
 
 if TYPE_CHECKING:
     from tests.simulator.calls import Calls
@@ -213,7 +213,7 @@ class Worker:
 
     def _hello(self) -> Hello:
         orders = self._orders
-        held = tuple(_plain(one) for one in self.ledger.held)
+        held = tuple(read_result(one) for one in self.ledger.held)
         return Hello(
             orders["namespace"],
             orders["pool"],
@@ -276,7 +276,9 @@ class Worker:
             self._tell_state()
             return
         for answer in answers:
-            stream.say(_said(answer))
+            said = read(answer)
+            assert said is not None, f"the ledger answers with {answer}"
+            stream.say(said)
 
     def began(self, call: str) -> None:
         """A call runs."""
@@ -461,26 +463,3 @@ class Stream:
     def _hears(self, message: ToWorker) -> None:
         self.heard = self._timeline.time()
         self._worker.received(self, message)
-
-
-def _plain(result: pb.Result) -> Result:
-    return Result(
-        result.call,
-        result.record,
-        result.started_at,
-        result.finished_at,
-        result.exit_code,
-        result.reason,
-        result.log_tail,
-    )
-
-
-def _said(answer: pb.FromWorker) -> FromWorker:
-    """What the ledger answers to a call that it knows, or can't take."""
-    match answer.WhichOneof("message"):
-        case "started":
-            return Started(answer.started.call, answer.started.at)
-        case "result":
-            return _plain(answer.result)
-        case _:
-            return Refused(answer.refused.call, answer.refused.reason)

@@ -169,7 +169,8 @@ class PoolPlan:
 
 def plan_pool(observed: ObservedPool) -> PoolPlan:
     """See the module."""
-    revisions = [_Revision(observed, revision) for revision in _revisions(observed)]
+    current = current_revision(observed)
+    revisions = [_Revision(observed, one, current=one == current) for one in _revisions(observed, current)]
     actions: list[PoolAction] = [action for one in revisions for action in one.starts()]
     if observed.keeper:
         actions += [action for one in revisions for action in one.cleans()]
@@ -218,9 +219,9 @@ def _look_again(observed: ObservedPool) -> float | None:
     return observed.template_read_at + LOOK_AT_TEMPLATE if observed.pods else None
 
 
-def _revisions(observed: ObservedPool) -> list[str]:
+def _revisions(observed: ObservedPool, current: str) -> list[str]:
     """The revisions that there is anything to say about, the current one first."""
-    found = [current_revision(observed)]
+    found = [current]
     found += sorted({one.revision for one in observed.demands} | {one.revision for one in observed.pods})
     return [revision for revision in dict.fromkeys(found) if revision]
 
@@ -228,9 +229,8 @@ def _revisions(observed: ObservedPool) -> list[str]:
 class _Revision:
     """The workers of one revision, and what is to become of them. Lives for one pass."""
 
-    def __init__(self, observed: ObservedPool, revision: str) -> None:
-        self.observed, self.revision = observed, revision
-        self.current = revision == current_revision(observed)
+    def __init__(self, observed: ObservedPool, revision: str, *, current: bool) -> None:
+        self.observed, self.revision, self.current = observed, revision, current
         none = Demand(revision=revision, spec={})
         self.demand = next((one for one in observed.demands if one.revision == revision), none)
         self.pods = [pod for pod in observed.pods if pod.revision == revision]

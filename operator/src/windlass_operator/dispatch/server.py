@@ -183,7 +183,7 @@ def read(message: pb.FromWorker) -> FromWorker | None:  # noqa: PLR0911  one per
         case "started":
             return Started(message.started.call, message.started.at)
         case "result":
-            return _read_result(message.result)
+            return read_result(message.result)
         case "refused":
             return Refused(message.refused.call, message.refused.reason)
         case "heartbeat":
@@ -203,12 +203,13 @@ def _read_hello(hello: pb.Hello) -> Hello:
         pod_uid=hello.pod_uid,
         slots=hello.slots,
         running=tuple(hello.running),
-        results=tuple(_read_result(result) for result in hello.results),
+        results=tuple(read_result(result) for result in hello.results),
         code=tuple(hello.code),
     )
 
 
-def _read_result(result: pb.Result) -> Result:
+def read_result(result: pb.Result) -> Result:
+    """How a call ended."""
     return Result(
         result.call,
         result.record,
