@@ -68,6 +68,7 @@ class WithStore:
 def store(with_windlass: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.ObjectStore]:
     """The cluster's store, and Windlass told of it."""
     with object_store.running(tmp_path_factory.mktemp("store"), with_windlass.machine_address) as running:
+        with_windlass.kubectl("-n", SYSTEM, "apply", "-f", "-", stdin=json.dumps(_keys(running)))
         install(
             with_windlass,
             f"store.prefix=s3://{BUCKET}/{{namespace}}",
@@ -77,6 +78,7 @@ def store(with_windlass: Cluster, tmp_path_factory: pytest.TempPathFactory) -> I
             "store.secret=windlass-store",
             "store.volume.persistentVolumeClaim.claimName=windlass-store",
             "logs.capture=true",
+            "logs.containers.enabled=true",
             "networkPolicy.enabled=true",
             "store.collect.enabled=true",
             "store.collect.schedule=0 0 30 2 *",  # never: a test says when
@@ -380,7 +382,6 @@ COLLECTOR = "windlass-operator-collector"
 def collector(store: object_store.ObjectStore, with_windlass: Cluster) -> Callable[[], str]:
     """Runs the Job of the chart's CronJob to its end; what it printed."""
     in_system = Installed(with_windlass, SYSTEM)
-    in_system.kubectl("apply", "-f", "-", stdin=json.dumps(_keys(store)))
 
     def ended() -> bool:
         status = in_system.api.call("GET", f"/apis/batch/v1/namespaces/{SYSTEM}/jobs/by-hand")["status"]
@@ -425,13 +426,7 @@ def test_the_collector_of_the_chart_removes_old_runs_that_are_gone_and_code_of_n
 
 def test_the_collector_may_list_what_refers_to_the_store_and_nothing_else(with_store: WithStore) -> None:
     def may(verb: str, resource: str) -> bool:
-        group = {"controllerrevisions": "apps", "executions": "windlass.dev"}.get(resource.partition("/")[0], "")
-        name, _, part = resource.partition("/")
-        asked = {"verb": verb, "group": group, "resource": name, "subresource": part}
-        spec = {"user": f"system:serviceaccount:{SYSTEM}:{COLLECTOR}", "resourceAttributes": asked}
-        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-        answer = with_store.installed.api.call("POST", f"/apis/{review['apiVersion']}/subjectaccessreviews", review)
-        return bool(answer["status"]["allowed"])
+        return _may(with_store, COLLECTOR, verb, resource)
 
     assert all(may("list", one) for one in ("executions", "configmaps", "controllerrevisions"))
     for resource in ("executions", "configmaps", "controllerrevisions"):
@@ -439,11 +434,27 @@ def test_the_collector_may_list_what_refers_to_the_store_and_nothing_else(with_s
     assert not any(may("list", one) for one in ("secrets", "pods", "executions/status"))
 
 
+def _may(with_store: WithStore, account: str, verb: str, resource: str) -> bool:
+    """Whether an account of the chart's may do something everywhere."""
+    name, _, part = resource.partition("/")
+    group = {"controllerrevisions": "apps", "executions": "windlass.dev"}.get(name, "")
+    asked = {"verb": verb, "group": group, "resource": name, "subresource": part}
+    spec = {"user": f"system:serviceaccount:{SYSTEM}:{account}", "resourceAttributes": asked}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    answer = with_store.installed.api.call("POST", f"/apis/{review['apiVersion']}/subjectaccessreviews", review)
+    return bool(answer["status"]["allowed"])
+
+
 PRINTING = """
 from windlass import ActorEnvironment, ContainerTask, workflow
 
 pool = ActorEnvironment(name="printing", replica_count=1, ttl_seconds=600)
 shell = ContainerTask(name="shell", image="localhost/python:3", command=["bash", "-c", "echo said in a container"])
+long = ContainerTask(
+    name="long",
+    image="localhost/python:3",
+    command=["bash", "-c", "trap 'echo told to end; exit 1' TERM; echo under way; sleep 600 & wait"],
+)
 
 
 @pool.task
@@ -456,12 +467,15 @@ def said(word: str) -> str:
 def both(word: str) -> str:
     shell()
     return said(word=word)
+
+
+@workflow
+def stopped() -> None:
+    long()
 """
 
 
-def test_logs_of_calls_outlive_their_pool_and_those_of_containers_say_why_they_do_not(
-    with_store: WithStore, tmp_path: Path
-) -> None:
+def test_logs_of_calls_and_of_containers_outlive_their_pods(with_store: WithStore, tmp_path: Path) -> None:
     file = tmp_path / "printing.py"
     file.write_text(PRINTING)
     run, done = with_store.run("both", "--word", "hello", file=file)
@@ -470,14 +484,51 @@ def test_logs_of_calls_outlive_their_pool_and_those_of_containers_say_why_they_d
     nodes = {one["task"].rpartition(".")[2]: node for node, one in run["status"]["nodes"].items()}
     live = with_store.cli("logs", name, nodes["shell"])
     assert (live.returncode, live.stdout) == (0, "said in a container\n"), live.stderr
+    _kept(with_store, run, nodes["shell"])
     with_store.installed.kubectl("delete", "actorenvironment", "printing", "--wait=true")
     with_store.installed.kubectl("delete", "pods", "--all", "--wait=true")
     assert api.list("pods") == []
-    kept = with_store.cli("logs", name, nodes["said"])
-    assert (kept.returncode, kept.stdout) == (0, "said in a worker: hello\n"), kept.stderr
+    for node, printed in (("said", "said in a worker: hello\n"), ("shell", "said in a container\n")):
+        kept = with_store.cli("logs", name, nodes[node])
+        assert (kept.returncode, kept.stdout) == (0, printed), kept.stderr
+    (key,) = (key for key in with_store.objects() if key.endswith(f"/logs/{nodes['shell']}/0.log"))
+    with_store.client.delete_object(Bucket=BUCKET, Key=key)
     gone = with_store.cli("logs", name, nodes["shell"])
     assert gone.returncode == 1
-    assert "Its task is a container: what that prints is in its pod's log only" in gone.stderr
+    assert "what that prints is kept where the chart's logs.containers.enabled is on" in gone.stderr
+
+
+def test_the_log_of_a_container_that_is_stopped_is_kept_to_its_end(with_store: WithStore, tmp_path: Path) -> None:
+    file = tmp_path / "printing.py"
+    file.write_text(PRINTING)
+    assert with_store.cli("run", str(file), "stopped", "--remote", "--no-wait").returncode == 0
+    api = with_store.installed.api
+    (run,) = api.list("executions")
+    name = run["metadata"]["name"]
+    wait_until(lambda: "under way" in with_store.cli("logs", name, "n0").stdout, "it to print", 90)
+    cancelled = with_store.cli("cancel", name)
+    assert cancelled.returncode == 0, cancelled.stderr
+    wait_until(lambda: api.list("pods") == [], "the pod to be gone", 60)
+    _kept(with_store, run, "n0")
+    kept = with_store.cli("logs", name, "n0")
+    assert (kept.returncode, kept.stdout) == (0, "under way\ntold to end\n"), kept.stderr
+
+
+def _kept(with_store: WithStore, run: Body, node: str) -> None:
+    """Wait until the log of a node is in the store."""
+    key = f"{run['metadata']['name']}.{run['metadata']['uid']}/logs/{node}/0.log"
+    wait_until(lambda: any(one.endswith(key) for one in with_store.objects()), "the log to be kept", 60)
+
+
+def test_the_keeper_of_logs_may_read_them_and_nothing_else(with_store: WithStore) -> None:
+    def may(verb: str, resource: str) -> bool:
+        return _may(with_store, "windlass-operator-logs", verb, resource)
+
+    allowed = {("list", "pods"), ("watch", "pods"), ("get", "pods/log"), ("get", "executions")}
+    verbs = ("get", "list", "watch", "create", "patch", "delete")
+    resources = ("pods", "pods/log", "pods/exec", "executions", "executions/status", "secrets", "configmaps")
+    assert {(verb, one) for verb in verbs for one in resources if may(verb, one)} == allowed
+    assert not _may(with_store, "windlass-operator", "get", "pods/log"), "the operator itself reads no logs"
 
 
 def test_the_api_server_takes_the_chart_s_network_policy(with_store: WithStore) -> None:

@@ -337,6 +337,36 @@ class TestRendered:
         mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
         assert mounts.get("store") == ("/var/run/windlass/store" if mounted else None)
 
+    def test_the_keeper_of_logs_is_asked_for_reads_only_and_runs_restricted(
+        self, render: Render, helm: Callable[..., subprocess.CompletedProcess[str]]
+    ) -> None:
+        store = ("--set", "store.prefix=s3://b/{namespace}", "--set", "store.secret=keys", "--set", "logs.capture=true")
+        kept = "logs.containers.enabled=true"
+        assert len(of_kind(render(*store), "Deployment")) == 1
+        objects = render(*store, "--set", kept, "--set", "watchNamespaces={a,b}")
+        (deployment,) = [one for one in of_kind(objects, "Deployment") if one["metadata"]["name"].endswith("-logs")]
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"] == labels
+        (operator,) = [one for one in of_kind(objects, "Deployment") if one is not deployment]
+        assert operator["spec"]["selector"]["matchLabels"] != labels
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        arguments = windlass_parser().parse_args([*container["command"][3:], *container["args"]])
+        assert (arguments.prefix, arguments.limit, arguments.only) == ("s3://b/{namespace}", 1 << 20, ["a", "b"])
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        keys = {one["name"] for one in container["env"] if "valueFrom" in one}
+        assert keys == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+        roles = [one for one in of_kind(objects, "Role") if one["metadata"]["name"].endswith("-logs")]
+        assert {one["metadata"]["namespace"] for one in roles} == {"a", "b"}
+        rights = {(verb, name) for rule in roles[0]["rules"] for verb in rule["verbs"] for name in rule["resources"]}
+        assert rights == {("get", "executions"), ("list", "pods"), ("watch", "pods"), ("get", "pods/log")}
+        everywhere = of_kind(render(*store, "--set", kept), "ClusterRole")
+        assert any(one["metadata"]["name"].endswith("-logs") for one in everywhere)
+        refused = helm("template", "windlass", str(CHART), "--set", kept)
+        assert refused.returncode != 0
+        assert "logs.containers.enabled needs logs.capture and a store: store.prefix" in refused.stderr
+
     def test_there_is_one_operator_unless_more_are_asked_for(self, render: Render) -> None:
         (deployment,) = of_kind(render(), "Deployment")
         assert deployment["spec"]["replicas"] == 1

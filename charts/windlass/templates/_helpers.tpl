@@ -101,3 +101,92 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [controllerrevisions] # what running Executions are pinned to
   verbs: [list]
 {{- end -}}
+
+{{/* What the keeper of logs sees. It writes nothing in the cluster. */}}
+{{- define "windlass.logKeeperRules" -}}
+- apiGroups: [windlass.dev]
+  resources: [executions] # where the logs of a run go
+  verbs: [get]
+- apiGroups: [""]
+  resources: [pods] # which containers have ended
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end -}}
+
+{{/* The account of a process beside the operator, and its rights where the operator looks: of {root, name, annotations, rules}. */}}
+{{- define "windlass.reader" -}}
+{{- $subject := dict "kind" "ServiceAccount" "name" .name "namespace" .root.Release.Namespace -}}
+{{- $labels := include "windlass.labels" .root -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels: {{- $labels | nindent 4 }}
+  {{- with .annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+automountServiceAccountToken: false
+{{- range .root.Values.watchNamespaces }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ $.name }}
+  namespace: {{ . }}
+  labels: {{- $labels | nindent 4 }}
+rules: {{- $.rules | nindent 0 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ $.name }}
+  namespace: {{ . }}
+  labels: {{- $labels | nindent 4 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ $.name }}}
+subjects: [{{ toJson $subject }}]
+{{- else }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ .name }}
+  labels: {{- $labels | nindent 4 }}
+rules: {{- .rules | nindent 0 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ .name }}
+  labels: {{- $labels | nindent 4 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {{ .name }}}
+subjects: [{{ toJson $subject }}]
+{{- end }}
+{{- end -}}
+
+{{/* How a process of the operator's image gets at the store: its environment. */}}
+{{- define "windlass.storeEnv" -}}
+- {name: PYTHONPATH, value: "/app:/runtime"}
+- {name: HOME, value: /tmp}
+{{- with .Values.store.endpoint }}
+- {name: AWS_ENDPOINT_URL_S3, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.store.region }}
+- {name: AWS_DEFAULT_REGION, value: {{ . | quote }}}
+{{- end }}
+{{- if .Values.store.pathStyle }}
+- {name: WINDLASS_S3_PATH_STYLE, value: "true"}
+{{- end }}
+{{- range $key, $value := .Values.store.env }}
+- {name: {{ $key }}, value: {{ $value | quote }}}
+{{- end }}
+{{- if .Values.store.secret }}
+{{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" "AWS_SESSION_TOKEN" }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef: {name: {{ $.Values.store.secret }}, key: {{ . }}, optional: {{ eq . "AWS_SESSION_TOKEN" }}}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -150,7 +150,10 @@ def test_of_a_container_whose_pod_is_gone_it_says_why_nothing_was_kept_and_what_
     api.objects["/apis/windlass.dev/v1alpha1/namespaces/team/tasks/job.f"] = {"spec": {"container": {"command": ["x"]}}}
     found = cli("run-1", "n0")
     assert found.code == 1
-    assert "the pod run-1-n0-0 is gone. Its task is a container: what that prints is in its pod's log only" in found.err
+    assert "the pod run-1-n0-0 is gone, and there is no log at file://" in found.err
+    assert (
+        "Its task is a container: what that prints is kept where the chart's logs.containers.enabled is on" in found.err
+    )
     assert "let the program write to a file that is an output" in found.err
     assert found.err.rstrip().endswith("windlass logs run-1 n0 --links")
     api.logs[POD.format("run-1-n0-0")] = b"live\n"

@@ -1,21 +1,30 @@
-"""`windlass store collect PREFIX`: removes from the store what is left of runs that are gone, and code of nobody."""
+"""`windlass store`: what is done to the store as a whole, by the chart's own processes or by hand.
+
+`collect PREFIX` removes what is left of runs that are gone, and code of nobody; `keep-logs PREFIX` brings the logs of
+container tasks there, for as long as it runs.
+"""
 
 from __future__ import annotations
 
 import argparse
+import queue
+import signal
 import sys
+import threading
 import time
 from collections import Counter
+from functools import partial
 
 from windlass._cli import _runs
 from windlass._exceptions import FlyteSystemException
-from windlass._remote import collecting
+from windlass._remote import collecting, keeping
 from windlass._remote.client import remote_error
 from windlass_api import durations
 
 NAME = "store"
-HELP = "remove from the store what is left of runs that are gone, and code that nothing refers to"
+HELP = "remove from the store what nothing refers to, or bring logs of container tasks there"
 TTL = "720h"
+LIMIT = 1 << 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +34,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " too large for a ConfigMap in archives. It is found by the variables that S3 clients read."
     )
     actions = parser.add_subparsers(
-        title="actions", metavar="ACTION", dest="action", required=True, help="collect: remove what nothing refers to"
+        title="actions",
+        metavar="ACTION",
+        dest="action",
+        required=True,
+        help="collect: remove what nothing refers to; keep-logs: keep the logs of container tasks",
     )
+    _configure_collect(actions)
+    _configure_keep_logs(actions)
+
+
+def _configure_collect(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     collect = actions.add_parser(
         "collect",
         help="remove the folders of runs that are gone, and archives of code, to which nothing in the cluster refers",
@@ -51,8 +69,55 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _runs.add_place(collect)
 
 
+def _configure_keep_logs(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    keep = actions.add_parser(
+        "keep-logs",
+        help="bring what container tasks have printed to the store when they end, until it is stopped; needs an"
+        " operator that keeps logs (the chart's logs.capture)",
+        allow_abbrev=False,
+    )
+    keep.add_argument("prefix", metavar="PREFIX", help="the operator's, such as s3://bucket/windlass/{namespace}")
+    keep.add_argument(
+        "--limit",
+        type=int,
+        default=LIMIT,
+        metavar="BYTES",
+        help="of a log: half of it its beginning, half its end (default: %(default)s)",
+    )
+    keep.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAMESPACE",
+        help="a namespace to look at, where not all may be seen (may be given several times)",
+    )
+    _runs.add_place(keep)
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Removes, one line each."""
+    """What is done is told, one line each."""
+    return (_keep_logs if arguments.action == "keep-logs" else _collect)(arguments)
+
+
+def _keep_logs(arguments: argparse.Namespace) -> int:
+    """Until SIGTERM, or until a namespace may not be seen."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the first process of a container has no handler of its own
+    cluster = _runs.connected(arguments)
+    keeper = keeping.Keeper(cluster, arguments.prefix, arguments.limit, partial(print, flush=True))
+    ended: queue.SimpleQueue[Exception] = queue.SimpleQueue()
+
+    def follow(namespace: str) -> None:
+        try:
+            keeper.follow(namespace)
+        except Exception as error:  # noqa: BLE001  raised by the command's own thread
+            ended.put(error)
+
+    for namespace in arguments.only or [""]:
+        threading.Thread(target=follow, args=(namespace,), daemon=True).start()
+    raise ended.get()
+
+
+def _collect(arguments: argparse.Namespace) -> int:
     cluster, counts, size = _runs.connected(arguments), Counter[str](), 0
     try:
         for one in collecting.collect(

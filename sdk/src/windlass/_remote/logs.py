@@ -3,8 +3,8 @@
     pod/NAME/log ──404──► <status.logs.folder>/NODE/ATTEMPT.log, with this machine's credentials
 
 A pod that waits to start has no log yet: who follows it waits for that. A call of an actor has no pod of its own: what
-it prints is in its worker's log meanwhile, and in the store within seconds of its end. Of a container task nothing can
-be kept but what its pod has (docs/decisions/0053), which is said where that pod is gone.
+it prints is in its worker's log meanwhile, and in the store within seconds of its end. That of a container task is
+brought there by a process beside the operator, where the cluster has one (`keeping`).
 """
 
 from __future__ import annotations
@@ -144,9 +144,9 @@ class _Runner(NamedTuple):
 _WHY_NOT = {
     "actor": ", and there is no log at {uri}: it comes some seconds after the end of a call, and none does of a call"
     " that prints nothing or whose worker was killed within its first minute; or it has been collected",
-    "container": ". Its task is a container: what that prints is in its pod's log only, since nothing in the pod can"
-    " read it without rights that a restricted pod has not. What has to outlive the pod, let the program write to a"
-    " file that is an output, or have the cluster collect the logs of its nodes (the chart's logs.links)",
+    "container": ", and there is no log at {uri}. Its task is a container: what that prints is kept where the chart's"
+    " logs.containers.enabled is on, when the container ends and its node is not lost. Without it, let the program"
+    " write to a file that is an output, or have the cluster collect the logs of its nodes (the chart's logs.links)",
     "python": ", and there is no log at {uri}: it was killed within its first minute, or its log has been collected",
     "": ", and there is no log at {uri}: it was killed within its first minute, was no Python task, or its log has been"
     " collected",
