@@ -287,7 +287,7 @@ class Worker:
             case Welcome(peers):
                 self.replicas = list(peers)
             case Heartbeat():
-                await self._say(Heartbeat())
+                await self._say(self._state())
 
     async def _take(self, run: Run) -> None:
         if run.call in self.running or run.call in self.results:

@@ -33,7 +33,6 @@ from windlass_operator.dispatch.messages import (
     Cancel,
     Drain,
     FromWorker,
-    Heartbeat,
     Hello,
     Leaving,
     Result,
@@ -232,7 +231,7 @@ class Worker:
             if self._world.timeline.time() - stream.heard > UNHEARD_BEATS * self._beat:
                 stream.cut()
             else:
-                stream.say(Heartbeat())
+                stream.say(State(self.ledger.free))
 
     def _broadcast(self, message: FromWorker) -> None:
         for stream in list(self.streams.values()):

@@ -71,7 +71,7 @@ class Heartbeat(NamedTuple):
     """It is there."""
 
 
-FromWorker = State | Wanted | Started | Result | Refused | Leaving | Heartbeat
+FromWorker = State | Wanted | Started | Result | Refused | Leaving
 """After the Hello, which opens a stream."""
 
 

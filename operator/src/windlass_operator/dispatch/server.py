@@ -186,8 +186,6 @@ def read(message: pb.FromWorker) -> FromWorker | None:  # noqa: PLR0911  one per
             return read_result(message.result)
         case "refused":
             return Refused(message.refused.call, message.refused.reason)
-        case "heartbeat":
-            return Heartbeat()
         case "leaving":
             return Leaving(message.leaving.reason)
         case _:

@@ -31,7 +31,6 @@ from windlass_operator.dispatch.messages import (
     Cancel,
     Drain,
     FromWorker,
-    Heartbeat,
     Hello,
     Leaving,
     Refused,
@@ -470,7 +469,7 @@ class Switchboard:
             case Leaving():
                 worker.leaving = True
                 self._pool_news(worker.pool)
-            case Wanted() | Heartbeat():
+            case Wanted():
                 return
         self._serve(worker.pool)
 
