@@ -134,25 +134,45 @@ look = shell(
     inputs={"odd": str}, outputs={"seen": str}, environment={"WHO": "me"},
 )
 silent = shell("silent", "sleep 0.1")
+opens = shell(
+    "opens",
+    'echo "$_FSEC_DB_PASSWORD" "$(cat /etc/secrets/db/cert.pem)" "$(cat /scratch/it)" > /var/outputs/seen',
+    outputs={"seen": str},
+    secret_requests=[
+        Secret(group="db", key="password", mount_requirement=Secret.MountType.ENV_VAR),
+        Secret(group="db", key="cert.pem", mount_requirement=Secret.MountType.FILE),
+    ],
+    pod_template=PodTemplate(pod_spec={
+        "initContainers": [{
+            "name": "fetch", "image": SHELL, "command": ["bash", "-c", "echo fetched > /scratch/it"],
+            "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+        }],
+        "containers": [{"name": "primary", "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}],
+        "volumes": [{"name": "scratch", "emptyDir": {}}],
+    }),
+)
 
 
 @workflow
-def wf(n: list[int], text: str, odd: str = "a`b") -> tuple[int, list[int | None], int, str, str]:
+def wf(n: list[int], text: str, odd: str = "a`b") -> tuple[int, list[int | None], int, str, str, str]:
     size, files = measure(text=text)
     silent()
-    return stubborn(), map_task(square)(n=n), size, files, look(odd="c$(HOME)d")
+    return stubborn(), map_task(square)(n=n), size, files, look(odd="c$(HOME)d"), opens()
 """
 
 
 def test_containers_can_what_python_tasks_can(windlass: Installed, tmp_path: Path) -> None:
     long = tmp_path / "long.txt"
     long.write_text("0123456789" * 20_000)
+    keys = ("--from-literal=password=p", "--from-literal=cert.pem=c")
+    windlass.kubectl("create", "secret", "generic", "db", *keys)
     words = ("run", write(tmp_path, ABLE), "wf", "--n", "[1, 2, 3]", "--text", f"@{long}", "-o", "json")
     ran = windlass.windlass(*words, timeout=240)
     assert ran.returncode == 0, ran.stderr
     outputs = json.loads(ran.stdout)
     assert [outputs[f"o{index}"] for index in range(4)] == [2, [1, 4, 9], 200_000, "inputs.yaml\ntext\n"]
     assert outputs["o4"].startswith("5|65532|me||c") and outputs["o4"].endswith("d|same\n")
+    assert outputs["o5"] == "p c fetched\n"
     (pod,) = [one for one in windlass.api.list("pods") if "silent" in one["metadata"]["annotations"].values()]
     assert "initContainers" not in pod["spec"]
 

@@ -16,6 +16,7 @@ import pytest
 
 from localcluster import object_store
 from localcluster.cluster import Cluster
+from tests.e2e import cloud
 from tests.e2e.conftest import SYSTEM, Installed, install
 from tests.e2e.store import flows
 from tests.harness import Body, task, wait_until
@@ -69,22 +70,33 @@ def store(with_windlass: Cluster, tmp_path_factory: pytest.TempPathFactory) -> I
     """The cluster's store, and Windlass told of it."""
     with object_store.running(tmp_path_factory.mktemp("store"), with_windlass.machine_address) as running:
         with_windlass.kubectl("-n", SYSTEM, "apply", "-f", "-", stdin=json.dumps(_keys(running)))
-        install(
-            with_windlass,
-            f"store.prefix=s3://{BUCKET}/{{namespace}}",
-            f"store.endpoint={running.endpoint}",
-            f"store.region={running.region}",
-            "store.pathStyle=true",
-            "store.secret=windlass-store",
-            "store.volume.persistentVolumeClaim.claimName=windlass-store",
-            "logs.capture=true",
-            "logs.containers.enabled=true",
-            "networkPolicy.enabled=true",
-            "store.collect.enabled=true",
-            "store.collect.schedule=0 0 30 2 *",  # never: a test says when
-        )
+        _install(with_windlass, running)
         yield running
         install(with_windlass)
+
+
+def _install(cluster: Cluster, store: object_store.ObjectStore) -> None:
+    install(
+        cluster,
+        *_values(store),
+        "store.secret=windlass-store",
+        "store.volume.persistentVolumeClaim.claimName=windlass-store",
+        "logs.capture=true",
+        "logs.containers.enabled=true",
+        "networkPolicy.enabled=true",
+        "store.collect.enabled=true",
+        "store.collect.schedule=0 0 30 2 *",  # never: a test says when
+    )
+
+
+def _values(store: object_store.ObjectStore) -> tuple[str, ...]:
+    """Where the store is, for the chart."""
+    return (
+        f"store.prefix=s3://{BUCKET}/{{namespace}}",
+        f"store.endpoint={store.endpoint}",
+        f"store.region={store.region}",
+        "store.pathStyle=true",
+    )
 
 
 @pytest.fixture
@@ -531,6 +543,19 @@ def test_the_keeper_of_logs_may_read_them_and_nothing_else(with_store: WithStore
     assert not _may(with_store, "windlass-operator", "get", "pods/log"), "the operator itself reads no logs"
 
 
+@pytest.fixture
+def with_role(with_store: WithStore, store: object_store.ObjectStore, tmp_path: Path) -> Iterator[cloud.Cloud]:
+    """Meanwhile the role of a cloud is in the place of keys."""
+    installed = with_store.installed
+    install(installed.cluster, *_values(store), "store.serviceAccountName=data")
+    for account in ("data", "other"):
+        installed.kubectl("create", "serviceaccount", account)
+    installed.kubectl("delete", "secret", "windlass-store")
+    with cloud.giving_a_role(installed, "data", store, tmp_path) as running:
+        yield running
+    _install(installed.cluster, store)
+
+
 def test_the_api_server_takes_the_chart_s_network_policy(with_store: WithStore) -> None:
     policy = json.loads(with_store.installed.cluster.kubectl("-n", SYSTEM, "get", "networkpolicies", "-o", "json"))
     (found,) = policy["items"]
@@ -541,3 +566,31 @@ def _text(with_store: WithStore, uri: str) -> str:
     key = uri.removeprefix(f"s3://{BUCKET}/")
     found: bytes = with_store.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     return found.decode()
+
+
+def test_pods_have_the_rights_of_a_cloud_s_role_by_a_token_and_no_keys(
+    with_store: WithStore, with_role: cloud.Cloud
+) -> None:
+    api = with_store.installed.api
+    for workflow, outputs in (
+        ("files", {"o0": "hello", "o1": 2, "o2": "hello", "o3": "hello"}),
+        ("containers", {"o0": ["HELLO", "HELLO", "HELLO", "12000", "stamped"]}),
+    ):
+        run, done = with_store.run(workflow, "--word", "hello")
+        assert run["status"]["phase"] == "Succeeded", done.stderr
+        assert json.loads(done.stdout) == outputs
+    pods = api.list("pods")
+    assert {pod["metadata"]["name"] for pod in pods} == set(with_role.pods)
+    assert set(with_role.assumed) == {f"system:serviceaccount:{api.namespace}:data"}
+    containers = [
+        one for pod in pods for field in ("containers", "initContainers") for one in pod["spec"].get(field, ())
+    ]
+    mounts = {mount["mountPath"] for one in containers for mount in one["volumeMounts"]}
+    assert cloud.TOKEN in mounts
+    assert "/var/run/secrets/kubernetes.io/serviceaccount" not in mounts, "a token for the cloud, and no other"
+    whisper = next(one["metadata"]["name"] for one in api.list("tasks") if one["metadata"]["name"].endswith("whisper"))
+    spec = {"task": {"name": whisper}, "inputs": {"word": "x"}, "serviceAccountName": "other"}
+    api.create("executions", {**EXECUTION, "metadata": {"name": "of-another"}, "spec": spec})
+    error = api.finished("of-another", timeout=200)["error"]
+    assert error["code"] == "SYSTEM:UploadDataError", error
+    assert "credentials" in error["message"]

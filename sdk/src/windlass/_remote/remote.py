@@ -428,7 +428,7 @@ class UnionRemote(Running):
             FlyteAssertion: nobody said where data goes.
         """
         path = Path(to_upload)
-        digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).digest()
+        digest = _md5(path)
         with self.remote_context():
             if not _store.keeps_outputs():
                 raise FlyteAssertion(
@@ -520,6 +520,15 @@ class UnionRemote(Running):
         if not wanted:
             raise ValueError(f"{caller()}: include something: workflow, task or node executions")
         return events.stream(self.cluster, self.namespace(), event_count, wanted)
+
+
+def _md5(path: Path) -> bytes:
+    """Of a file of any size."""
+    found = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as stream:
+        while part := stream.read(1 << 20):
+            found.update(part)
+    return found.digest()
 
 
 Remote = UnionRemote
