@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -156,6 +156,92 @@ def wf() -> list[int]:
     return [own(), shared()]
 """
 
+LAYERED = """
+import os
+
+from windlass import PodTemplate, task, workflow
+
+TEMPLATE = PodTemplate(
+    labels={"layer": "author"},
+    annotations={"example.com/layer": "author"},
+    pod_spec={
+        "serviceAccountName": "runner",
+        "initContainers": [
+            {
+                "name": "fetch",
+                "image": "localhost/python:3",
+                "command": ["sh", "-c", "echo fetched > /scratch/it"],
+                "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+            }
+        ],
+        "containers": [
+            {
+                "name": "worker",
+                "image": "localhost/python:3",
+                "command": ["never", "this"],
+                "env": [{"name": "TEMPLATE", "value": "author"}, {"name": "TASK", "value": "template"}],
+                "resources": {"requests": {"cpu": "500m"}},
+                "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+            }
+        ],
+        "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]}
+        ]}}},
+    },
+    primary_container_name="worker",
+)
+
+
+@task(
+    pod_template=TEMPLATE, environment={"TASK": "task"}, labels={"of": "task"}, annotations={"example.com/of": "task"},
+    interruptible=True,
+)
+def look() -> list[str]:
+    with open("/scratch/it") as file:
+        return [file.read().strip(), *(os.environ.get(name, "") for name in ("EVERYWHERE", "TEMPLATE", "TASK"))]
+
+
+@workflow
+def wf() -> list[str]:
+    return look()
+"""
+
+PARTS = """
+from windlass import Resources, task, workflow
+from windlass.accelerators import A100, V5E
+
+
+@task(limits=Resources(gpu="1"), accelerator=A100.partition_2g_10gb)
+def part() -> int:
+    return 1
+
+
+@task(limits=Resources(gpu="4"), accelerator=V5E.slice_2x2)
+def slice() -> int:
+    return 2
+
+
+@task(limits=Resources(gpu="1"), accelerator=A100.unpartitioned)
+def whole() -> int:
+    return 3
+
+
+@task(limits=Resources(gpu="4"), accelerator=V5E.slice_4x4)
+def larger() -> int:
+    return 4
+
+
+@workflow
+def of_gpus() -> list[int]:
+    return [part(), whole()]
+
+
+@workflow
+def of_tpus() -> list[int]:
+    return [slice(), larger()]
+"""
+
 PRIVILEGED = """
 from windlass import PodTemplate, task, workflow
 
@@ -282,25 +368,76 @@ def test_a_pod_template_that_is_missing_is_waited_for_and_its_sidecar_ends_with_
     wait_until(lambda: windlass.api.list("pods")[0]["status"]["phase"] == "Succeeded", "the pod to end", 60)
 
 
+@pytest.fixture
+def layered(with_windlass: Cluster, new_namespace: Callable[[Cluster], str]) -> Iterator[Installed]:
+    """The administrator has a say in all pods, in those of a namespace, and in where interruptible ones go."""
+    windlass = Installed(with_windlass, new_namespace(with_windlass))
+    everywhere = "pods.template.spec.containers[0]"
+    install(
+        with_windlass,
+        "pods.template.metadata.labels.layer=all",
+        "pods.template.metadata.labels.cost=shared",
+        "pods.template.spec.priorityClassName=ours",
+        f"{everywhere}.name=default",
+        f"{everywhere}.env[0].name=EVERYWHERE",
+        f"{everywhere}.env[0].value=yes",
+        f"pods.namespaces.{windlass.namespace}.metadata.labels.layer=namespace",
+        f"pods.namespaces.{windlass.namespace}.spec.terminationGracePeriodSeconds=7",
+        "interruptible.nodeSelector.spot=yes",
+        "interruptible.tolerations[0].key=spot",
+        "interruptible.tolerations[0].operator=Exists",
+    )
+    body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "ours"}, "value": 7}
+    with_windlass.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    windlass.kubectl("create", "serviceaccount", "runner")
+    try:
+        yield windlass
+    finally:
+        with_windlass.kubectl("label", "nodes", "--all", "spot-", check=False)
+        with_windlass.kubectl("taint", "nodes", "--all", "spot-", check=False)
+        with_windlass.kubectl("delete", "priorityclass", "ours")
+        install(with_windlass)
+
+
+def test_the_administrator_the_author_and_the_task_each_have_their_say_in_a_pod(
+    layered: Installed, tmp_path: Path
+) -> None:
+    name = start(layered, tmp_path, LAYERED)
+    stalls(layered, name, "Unschedulable", "node affinity/selector")
+    layered.cluster.kubectl("taint", "nodes", "--all", "spot=yes:NoSchedule")
+    layered.cluster.kubectl("label", "nodes", "--all", "spot=yes")
+    status = layered.api.finished(name, 120)
+    assert status.get("outputs") == {"o0": ["fetched", "yes", "author", "task"]}, status
+    (pod,) = layered.api.list("pods")
+    meta, spec = pod["metadata"], pod["spec"]
+    assert {"layer": "author", "cost": "shared", "of": "task"}.items() <= meta["labels"].items()
+    assert {"example.com/layer": "author", "example.com/of": "task"}.items() <= meta["annotations"].items()
+    assert (spec["priorityClassName"], spec["priority"], spec["terminationGracePeriodSeconds"]) == ("ours", 7, 7)
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("runner", False)
+    assert spec["nodeSelector"] == {"spot": "yes"}
+    assert spec["containers"][0]["resources"]["requests"]["cpu"] == "500m", "the template's, since the task names none"
+
+
 @contextmanager
-def gpus(windlass: Installed) -> Iterator[None]:
-    """The node has GPUs meanwhile, and a taint that keeps off who has no use for them."""
+def devices(windlass: Installed, count: int, labels: Mapping[str, str], *resources: str) -> Iterator[None]:
+    """The node has devices meanwhile, says which, and has taints that keep off who has no use for them."""
     kubectl = windlass.cluster.kubectl
     (node,) = kubectl("get", "nodes", "-o", "name").split()
-    resource = "nvidia.com~1gpu"
 
-    def status(operation: Body) -> None:
-        kubectl("patch", node, "--subresource=status", "--type=json", "-p", json.dumps([operation]))
+    def status(operation: str, **more: str) -> None:
+        paths = [f"/status/capacity/{resource.replace('/', '~1')}" for resource in resources]
+        patch = json.dumps([{"op": operation, "path": path, **more} for path in paths])
+        kubectl("patch", node, "--subresource=status", "--type=json", "-p", patch)
 
-    status({"op": "add", "path": f"/status/capacity/{resource}", "value": "2"})
+    status("add", value=str(count))
     try:
-        kubectl("label", node, "k8s.amazonaws.com/accelerator=nvidia-tesla-t4")
-        kubectl("taint", "nodes", "--all", "nvidia.com/gpu=present:NoSchedule")
+        kubectl("label", node, *(f"{label}={value}" for label, value in labels.items()))
+        kubectl("taint", "nodes", "--all", *(f"{resource}=present:NoSchedule" for resource in resources))
         yield
     finally:
-        kubectl("taint", "nodes", "--all", "nvidia.com/gpu-", check=False)
-        kubectl("label", node, "k8s.amazonaws.com/accelerator-")
-        status({"op": "remove", "path": f"/status/capacity/{resource}"})
+        kubectl("taint", "nodes", "--all", *(f"{resource}-" for resource in resources), check=False)
+        kubectl("label", node, *(f"{label}-" for label in labels))
+        status("remove")
 
 
 def test_pods_with_an_accelerator_land_where_it_is_and_others_are_kept_off_by_the_taint(
@@ -308,13 +445,52 @@ def test_pods_with_an_accelerator_land_where_it_is_and_others_are_kept_off_by_th
 ) -> None:
     on_gpu = start(windlass, tmp_path, ON_A_GPU, "gpu")
     stalls(windlass, on_gpu, "Unschedulable", "node affinity")
-    with gpus(windlass):
+    with devices(windlass, 2, {"k8s.amazonaws.com/accelerator": "nvidia-tesla-t4"}, "nvidia.com/gpu"):
         status = windlass.api.finished(on_gpu, 120)
         assert status.get("outputs") == {"o0": 1}, status
         without = start(windlass, tmp_path, ON_A_GPU, "cpu")
         stalls(windlass, without, "Unschedulable", "untolerated taint")
     status = windlass.api.finished(without, 120)
     assert status.get("outputs") == {"o0": 2}, status
+
+
+@pytest.mark.parametrize(
+    ("workflow", "resource", "labels"),
+    [
+        (
+            "of_gpus",
+            "nvidia.com/gpu",
+            {
+                "k8s.amazonaws.com/accelerator": "nvidia-tesla-a100",
+                "k8s.amazonaws.com/gpu-partition-size": "2g.10gb",
+            },
+        ),
+        (
+            "of_tpus",
+            "google.com/tpu",
+            {
+                "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
+                "cloud.google.com/gke-tpu-topology": "2x2",
+            },
+        ),
+    ],
+)
+def test_a_part_of_a_device_and_a_slice_of_a_tpu_are_no_other(
+    workflow: str, resource: str, labels: dict[str, str], windlass: Installed, tmp_path: Path
+) -> None:
+    def phases(status: Body) -> list[str]:
+        return sorted(node["phase"] for node in (status.get("nodes") or {}).values())
+
+    with devices(windlass, 4, labels, resource):
+        name = start(windlass, tmp_path, PARTS, workflow)
+        windlass.api.execution(
+            name, lambda status: phases(status) == ["Queued", "Succeeded"], "the right one to run", 90
+        )
+        stalls(windlass, name, "Unschedulable", "node affinity")
+        pods = {pod["status"]["phase"]: pod["spec"] for pod in windlass.api.list("pods")}
+        assert resource in pods["Succeeded"]["containers"][0]["resources"]["limits"]
+        assert "nodeName" not in pods["Pending"]
+        windlass.kubectl("delete", "execution", name)
 
 
 @pytest.fixture
