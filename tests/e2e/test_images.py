@@ -89,3 +89,59 @@ def test_a_build_that_fails_is_told_and_nothing_is_sent_to_the_cluster(
     assert f"windlass: the image {host}/team/greeter:" in done.stderr
     assert "`buildah build --layers …` ended with" in done.stderr and "Traceback" not in done.stderr
     assert windlass.api.list("executions") == [] and windlass.api.list("tasks") == []
+
+
+DELIVERED = """
+from pathlib import Path
+
+from windlass import CopyFileDetection, ImageSpec, task, workflow
+
+from beside import WORD
+
+image = ImageSpec(
+    name="with-code", builder="buildah", registry="{host}/team", base_image="{host}/python:3",
+    source_copy_mode=CopyFileDetection.ALL,
+)
+
+
+@task(container_image=image)
+def whole() -> list[str]:
+    return [WORD, Path(__file__).with_name("data.txt").read_text(), __file__]
+
+
+@task
+def brought() -> list[str]:
+    return [WORD, Path(__file__).with_name("data.txt").read_text()]
+
+
+@workflow
+def of_image() -> list[str]:
+    return whole()
+
+
+@workflow
+def of_bundle() -> list[str]:
+    return brought()
+"""
+
+
+def test_code_and_data_come_with_the_image_or_with_the_bundle_as_it_is_said(
+    windlass: Installed, buildah: Buildah, host: str, project: Path
+) -> None:
+    (project / "beside.py").write_text("WORD = 'beside'\n")
+    (project / "data.txt").write_text("data")
+    file = project / "delivered.py"
+    file.write_text(DELIVERED.format(host=host))
+    done = windlass.windlass("run", str(file), "of_image", "--copy", "none", "-o", "json", timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"o0": ["beside", "data", "/root/delivered.py"]}
+    assert not [one for one in windlass.api.list("tasks") if "code" in one["spec"]["python"]]
+    done = windlass.windlass("run", str(file), "of_bundle", "--copy", "all", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"o0": ["beside", "data"]}
+    done = windlass.windlass("run", str(file), "of_bundle", "--copy", "auto", "-o", "json")
+    assert done.returncode == 1
+    assert "No such file or directory" in done.stdout + done.stderr, "data is no module"
+    done = windlass.windlass("run", str(file), "of_bundle", "--copy", "none", "-o", "json")
+    assert done.returncode == 1
+    assert "nor in the image" in done.stdout + done.stderr, "nobody has brought the code"

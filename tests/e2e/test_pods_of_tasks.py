@@ -572,16 +572,24 @@ def test_resources_that_can_not_be_had_are_told_of_at_once(windlass: Installed) 
         "no-such-gpu": {"accelerator": {"device": "a9000"}, "resources": {"limits": {"nvidia.com/gpu": "1"}}},
         "upside-down": {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}},
         "too-large": {"resources": {"requests": {"cpu": "1000"}}},
+        "in-the-way": {"podTemplate": {"spec": {"volumes": [{"name": "runtime", "emptyDir": {}}]}}},
+        "no-secret": {"secrets": [{"group": "Not_A_Name", "key": "k"}]},
+        "no-group": {"secrets": [{"key": "k"}]},
+        "no-image": {"image": "Not/An:Image:Name"},
+        "no-such-image": {"image": "localhost/not-there:1"},
     }
     for name, spec in asked.items():
         windlass.api.create("tasks", task(name, **spec))
         body = {"apiVersion": "windlass.dev/v1alpha1", "kind": "Execution", "metadata": {"name": name}}
         windlass.api.create("executions", {**body, "spec": {"task": {"name": name}}})
-    errors = {name: windlass.api.finished(name, 60)["error"] for name in ("no-such-part", "upside-down")}
-    assert {name: error["code"] for name, error in errors.items()} == {
-        "no-such-part": "UnknownAccelerator", "upside-down": "InvalidPod"
-    }, errors  # fmt: skip
+    expected = {
+        "no-such-part": "UnknownAccelerator", "upside-down": "InvalidPod", "in-the-way": "InvalidPodTemplate",
+        "no-secret": "InvalidSecret", "no-group": "InvalidSecret", "no-image": "InvalidImageName",
+    }  # fmt: skip
+    errors = {name: windlass.api.finished(name, 60)["error"] for name in expected}
+    assert {name: error["code"] for name, error in errors.items()} == expected, errors
     assert "accelerator: 'tpu-v5-lite' has no partition in this cluster" in errors["no-such-part"]["message"]
     assert "must be less than or equal to memory limit" in errors["upside-down"]["message"]
     stalls(windlass, "too-large", "Unschedulable", "Insufficient cpu")
     stalls(windlass, "no-such-gpu", "Unschedulable", "node affinity")
+    stalls(windlass, "no-such-image", "ImagePullBackOff", "localhost/not-there:1")

@@ -18,7 +18,7 @@ from localcluster import object_store
 from localcluster.cluster import Cluster
 from tests.e2e import cloud
 from tests.e2e.conftest import SYSTEM, Installed, install
-from tests.e2e.store import flows
+from tests.e2e.store import flows, shapes
 from tests.harness import Body, task, wait_until
 from tests.image_building import Buildah, index_of
 from windlass_api import names
@@ -27,7 +27,7 @@ from windlass_api.stored import any_in, stored
 boto3 = pytest.importorskip("boto3")
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-FLOWS = Path(flows.__file__)
+FLOWS, SHAPES = Path(flows.__file__), Path(shapes.__file__)
 MOUNT = "/var/run/windlass/store"
 BUCKET = "windlass"
 
@@ -177,6 +177,32 @@ def test_files_folders_and_decks_lie_in_the_store(with_store: WithStore, tmp_pat
     kept = with_store.cli("deck", name, node, "--save", str(tmp_path / "deck.html"))
     assert kept.returncode == 0, kept.stderr
     assert "&lt;b&gt;hello&lt;/b&gt;" in (tmp_path / "deck.html").read_text(), "it outlives its pod"
+
+
+def test_files_inside_of_values_checkpoints_and_contents_as_cache_keys_are_as_locally(
+    with_store: WithStore, tmp_path: Path
+) -> None:
+    place = f"s3://{BUCKET}/{with_store.installed.namespace}/mine"
+    words = json.dumps(["ab", "cde", "f"])
+    run, done = with_store.run("shapes", "--words", words, "--place", place, file=SHAPES)
+    assert run["status"]["phase"] == "Succeeded", done.stderr
+    outputs = json.loads(done.stdout)
+    assert outputs == _local(tmp_path, "shapes", "--words", words, "--place", str(tmp_path / "mine"))
+    assert outputs["o0"] == ["ab cd", "streamed ab", "f", "streamed ab"]
+    assert _text(with_store, f"{place}/exactly/here.txt") == "ab cde f"
+    again, done = with_store.run("shapes", "--words", words, "--place", place, file=SHAPES)
+    (costly,) = (one for one in again["status"]["nodes"].values() if "cache" in one)
+    assert costly["cache"]["state"] == "Hit", "another file, with the same content"
+    stepwise, done = with_store.run("steps", file=SHAPES)
+    assert json.loads(done.stdout) == {"o0": [0, 1, 2]} == _local(tmp_path, "steps"), done.stderr
+    assert stepwise["status"]["nodes"]["n0"]["attempt"] == 2
+
+
+def _local(folder: Path, *words: str) -> Body:
+    """The outputs of a run on this machine."""
+    command = [sys.executable, "-m", "windlass._cli", "run", str(SHAPES), *words, "-o", "json"]
+    found: Body = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=folder).stdout)
+    return found
 
 
 def test_a_task_that_fails_leaves_its_deck(with_store: WithStore) -> None:
