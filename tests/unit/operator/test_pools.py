@@ -152,6 +152,39 @@ def test_what_the_api_server_refuses_stands_in_the_status(world: World) -> None:
     assert world.pods() == []
 
 
+def test_a_worker_whose_volumes_can_not_be_mounted_is_stuck_with_what_the_kubelet_says(world: World) -> None:
+    world.dispatcher.waiting = 1
+    world.reconcile()
+    (name,) = world.pods()
+    uid = world.cluster.get(f"{PODS}/{name}")["metadata"]["uid"]  # type: ignore[index]
+    about = {"kind": "Pod", "namespace": "ns", "name": name, "uid": uid}
+    world.pools.mount_event({"involvedObject": about, "reason": "FailedMount", "message": 'secret "db" not found'})
+    for _ in range(2):
+        status = world.reconcile()
+        ready = conditions.get(status["conditions"], conditions.READY)
+        assert ready is not None and (ready["reason"], ready["message"]) == (
+            "FailedMount",
+            f'worker {name}: secret "db" not found',
+        )
+        world.say(name, phase="Pending")  # it says nothing of it
+    assert next(iter(world.dispatcher.whys.values())).stuck
+    world.pools.mount_event({"involvedObject": about, "reason": "FailedMount", "message": 'secret "tls" not found'})
+    world.reconcile()
+    assert "tls" in next(iter(world.dispatcher.whys.values())).message
+    world.say(name, phase="Pending", conditions=[{"type": "PodReadyToStartContainers", "status": "True"}])
+    world.reconcile()
+    assert next(iter(world.dispatcher.whys.values())).reason == "WorkerStarting"
+
+
+def test_trouble_with_the_volumes_of_others_is_left_alone(world: World) -> None:
+    world.dispatcher.waiting = 1
+    world.reconcile()
+    world.pools.mount_event({"involvedObject": {"namespace": "ns", "uid": "p9"}, "reason": "FailedMount"})
+    world.pools.mount_event({})
+    world.reconcile()
+    assert next(iter(world.dispatcher.whys.values())).reason == "WorkerStarting"
+
+
 def test_without_an_answer_the_pass_is_repeated(world: World) -> None:
     world.dispatcher.waiting = 1
     world.cluster.say("POST", PODS, Answer(0, {"message": "no connection"}))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
 from windlass_api import names
 from windlass_operator.core.clock import parse
 from windlass_operator.kinds.evidence import Evidence, Failed, Running, Succeeded, Waiting
+from windlass_operator.kinds.pods import is_mounted
 from windlass_operator.kinds.python import PYTHON
 
 BRIEF = 30.0
@@ -53,6 +54,8 @@ class WorkerPod:
     """The uid of its ActorEnvironment."""
     authority: str = ""
     """A hash of the certificate authority that it trusts."""
+    mounted: bool = False
+    """Whether its node has given it its volumes and its network."""
 
     @property
     def ended(self) -> bool:
@@ -63,6 +66,16 @@ class WorkerPod:
     def alive(self) -> bool:
         """Whether it works, or will."""
         return self.stage in (Stage.STARTING, Stage.STUCK, Stage.RUNNING)
+
+    def troubled(self, trouble: Waiting | None) -> WorkerPod:
+        """With what its kubelet said, in an Event, about volumes that it can't give it: a Secret that is missing, say.
+        It counts as long as the pod waits for them and says nothing else.
+        """
+        if trouble is None or self.mounted:
+            return self
+        if self.stage is not Stage.STARTING and (self.stage, self.reason) != (Stage.STUCK, trouble.reason):
+            return self
+        return replace(self, stage=Stage.STUCK, reason=trouble.reason, message=trouble.message)
 
 
 def read(raw: Mapping[str, Any]) -> WorkerPod | None:
@@ -89,6 +102,7 @@ def read(raw: Mapping[str, Any]) -> WorkerPod | None:
         message=message,
         owner=owner["uid"],
         authority=(meta.get("annotations") or {}).get(names.ANNOTATION_AUTHORITY, ""),
+        mounted=is_mounted(raw),
     )
 
 

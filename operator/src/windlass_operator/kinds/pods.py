@@ -107,6 +107,19 @@ def container_of(status: Body, name: str = CONTAINER, section: str = "containerS
     return {}
 
 
+def is_mounted(raw: Body) -> bool:
+    """Whether a pod's node has given it its volumes and its network."""
+    return any(
+        one.get("type") == "PodReadyToStartContainers" and one.get("status") == "True"
+        for one in (raw.get("status") or {}).get("conditions") or ()
+    )
+
+
+def of_mounts(event: Body) -> Waiting:
+    """What a kubelet says, in an Event, of volumes that it can't give to a pod: the pod itself says nothing of it."""
+    return Waiting(event.get("reason") or "", event.get("message") or "", stuck=True)
+
+
 def ended_of(container: Body) -> Body:
     """How a container ended; empty where it hasn't."""
     found: Body = (container.get("state") or {}).get("terminated") or {}

@@ -163,12 +163,17 @@ class Reconciler:
     def mount_event(self, change: str, raw: Raw) -> None:
         """The kubelet says why it can't give a pod its volumes. That the Event is gone says nothing."""
         if change != "DELETED":
-            self.news(self.store.remember_trouble(raw))
+            self._mount_trouble(raw)
 
     def mounts_listed(self, raws: list[Raw], version: int) -> None:
         """All that kubelets have said of late."""
         for raw in raws:
-            self.news(self.store.remember_trouble(raw))
+            self._mount_trouble(raw)
+
+    def _mount_trouble(self, event: Raw) -> None:
+        """Of the pod of a task, or of a worker."""
+        self.news(self.store.remember_trouble(event))
+        self.pools.mount_event(event)
 
     def _wake_freed(self) -> None:
         """There may be room for those who wait for some."""

@@ -34,6 +34,7 @@ from windlass_operator.core.workers import WorkerPod, environment_of, read
 from windlass_operator.dispatch.calls import PoolKey
 from windlass_operator.dispatch.switchboard import PodView
 from windlass_operator.kinds.evidence import Waiting
+from windlass_operator.kinds.pods import of_mounts
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.answers import outcome_of
 from windlass_operator.reconcile.definitions import Definitions, NotReachableError
@@ -82,6 +83,8 @@ class _Pool:
     """By uid."""
     versions: dict[str, int] = field(default_factory=dict)
     """The resourceVersion of what is known of each."""
+    troubles: dict[str, Waiting] = field(default_factory=dict)
+    """What kubelets said of the volumes of some."""
     refusals: dict[str, Refusal] = field(default_factory=dict)
     counts_written_at: float = 0.0
     named: str = ""
@@ -140,12 +143,13 @@ class Pools:
         pool = self._pools.setdefault(key, _Pool())
         if change == "DELETED":
             pool.versions.pop(pod.uid, None)
+            pool.troubles.pop(pod.uid, None)
             if pool.pods.pop(pod.uid, None) is not None:
                 self._changed(key)
             return
         if pool.versions.get(pod.uid, -1) > version:
             return
-        before = pool.pods.get(pod.uid)
+        before, pod = pool.pods.get(pod.uid), pod.troubled(pool.troubles.get(pod.uid))
         pool.pods[pod.uid], pool.versions[pod.uid] = pod, version
         if before != pod:
             self._changed(key)
@@ -161,7 +165,22 @@ class Pools:
             gone = [uid for uid in pool.pods if uid not in present and pool.versions[uid] <= version]
             for uid in gone:
                 del pool.pods[uid], pool.versions[uid]
+                pool.troubles.pop(uid, None)
             self._changed(key)
+
+    def mount_event(self, event: Raw) -> None:
+        """A kubelet says why it can't give a pod its volumes, which may be one of a worker."""
+        about = event.get("involvedObject") or {}
+        for key, pool in self._pools.items():
+            before = pool.pods.get(about.get("uid", ""))
+            if before is None or key[0] != about.get("namespace"):
+                continue
+            trouble = of_mounts(event)
+            after = before.troubled(trouble)
+            if after != before:
+                pool.troubles[after.uid], pool.pods[after.uid] = trouble, after
+                self._changed(key)
+            return
 
     def opened(self, contact: Contact) -> None:
         """Workers can call from now on."""

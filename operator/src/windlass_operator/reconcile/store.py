@@ -34,6 +34,7 @@ from windlass_operator.core.states import FINISHED
 from windlass_operator.core.status import parse
 from windlass_operator.kinds import executions, kind_of_pod
 from windlass_operator.kinds.evidence import Evidence, Waiting
+from windlass_operator.kinds.pods import is_mounted, of_mounts
 from windlass_operator.manifests.objects import place_of
 from windlass_operator.reconcile.capacity import Capacity
 
@@ -338,7 +339,7 @@ class Store:
                 if entry.uid != about.get("uid"):
                     continue
                 before = entry.view
-                entry.troubled(Waiting(event.get("reason") or "", event.get("message") or "", stuck=True))
+                entry.troubled(of_mounts(event))
                 family.put(entry)
                 return None if entry.view == before else ("Execution", *key)
         return None
@@ -474,10 +475,7 @@ def _read(raw: Raw) -> tuple[tuple[str, str], PodEntry] | None:
     """A pod: whose it is, and what it says."""
     found = _entry(raw, kind_of_pod(raw).evidence(raw))
     if found is not None:
-        found[1].mounted = any(
-            one.get("type") == "PodReadyToStartContainers" and one.get("status") == "True"
-            for one in (raw.get("status") or {}).get("conditions") or ()
-        )
+        found[1].mounted = is_mounted(raw)
     return found
 
 
