@@ -72,7 +72,9 @@ def test_a_map_fans_out_over_the_pool() -> None:
     async def story(world: World, fleet: Fleet) -> None:
         workers = [await fleet.add(pod) for pod in ("w0", "w1")]
         world.create(run())
-        assert outputs(await world.finished("e")) == list(range(1, 101))
+        status = await world.finished("e")
+        assert outputs(status) == list(range(1, 101))
+        assert "Stalled" not in {condition["type"] for condition in status["conditions"]}, "all is as it should be"
         assert all(worker.ran for worker in workers)
         assert len({call for worker in workers for call in worker.ran}) == sum(len(worker.ran) for worker in workers)
         await world.until(lambda: not any(worker.results for worker in workers), "all results to be acknowledged")
@@ -192,6 +194,16 @@ def test_how_a_call_ended_is_read_as_of_a_pod(result: Result, code: str) -> None
         assert (status["phase"], status["error"]["code"]) == ("Failed", code)
 
     played(story, task(), chain(1))
+
+
+def test_a_call_that_ran_too_long_says_how_long_it_may_run() -> None:
+    async def story(world: World, fleet: Fleet) -> None:
+        await fleet.add("w0", lambda _: Result("", reason="TimedOut"))
+        world.create(run())
+        status = await world.finished("e")
+        assert status["error"]["message"] == "the attempt ran longer than its timeout of 3s"
+
+    played(story, task(timeout="3s"), chain(1))
 
 
 def test_a_worker_that_dies_costs_one_more_attempt_of_what_it_ran() -> None:

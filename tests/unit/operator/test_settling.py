@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tests.unit.operator.things import NOW, closure, flow, observed, task
+from windlass_operator.core.closure import Actor
 from windlass_operator.core.observed import ChildView, NodeState
 from windlass_operator.core.settling import Target, backoff, look_again, settle
 from windlass_operator.core.states import NodePhase
@@ -95,6 +96,16 @@ def test_a_stuck_pod_has_its_grace(since: float | None, reason: str, phase: P) -
 def test_a_container_that_cannot_be_made_is_no_matter_of_its_image() -> None:
     waits = Waiting("CreateContainerConfigError", "no such ConfigMap", stuck=True)
     assert settled(NodeState(P.QUEUED, stuck_since=0.0), waits).message == "the container: no such ConfigMap"
+
+
+def test_a_call_whose_workers_get_no_image_fails_with_the_words_about_the_worker() -> None:
+    of = closure({"id": "a"}, t=task())
+    target = Target(replace(of.nodes["a"], actor=Actor("models", "r1")), of.nodes["a"].spec)
+    waits = Waiting("ImagePullBackOff", "worker models-1-0: Back-off pulling image", stuck=True)
+    call = ChildView("e-a-0", "a", 0, waits)
+    seen = replace(observed(of, settings=Settings()), calls={call.place: call})
+    state = settle(target, NodeState(P.QUEUED, stuck_since=0.0), seen, stopping=False)
+    assert (state.phase, state.message) == (P.PENDING, f"attempt 0 failed: {waits.reason}: {waits.message}")
 
 
 def test_a_pod_that_gets_unstuck_starts_its_grace_anew() -> None:

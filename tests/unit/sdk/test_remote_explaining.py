@@ -24,7 +24,14 @@ NODES: dict[str, Any] = {
         "failures": {"user": 1, "system": 0},
         "startedAt": "2026-11-22T19:00:10Z",
     },
-    "n3": {"phase": "Running", "name": "ready", "signal": "run-1.ready", "until": "2026-11-22T19:01:12Z"},
+    "n3": {
+        "phase": "Running",
+        "name": "ready",
+        "signal": "run-1.ready",
+        "reason": "Approval",
+        "until": "2026-11-22T19:01:12Z",
+    },
+    "n14": {"phase": "Running", "name": "size", "signal": "run-1.size", "reason": "Input", "message": "waits"},
     "n4": {"phase": "Running", "name": "pause", "until": "2026-11-22T19:00:42Z"},
     "n5": {"phase": "Running", "launchPlan": "nightly", "execution": "run-1-n5-0"},
     "n6": {"phase": "Queued", "task": "a", "reason": "ErrImagePull", "message": "no such image\nat all"},
@@ -51,8 +58,8 @@ def test_each_node_says_what_it_waits_for_and_where_its_result_came_from() -> No
         "n2 inner: runs",
         "n2.n9 job.count: runs",
         "n2.n10 late: waits for nodes before it",
-        "n3 ready: waits for an answer until 2026-11-22T19:01:12Z (1m00s): windlass approve run-1 ready, windlass"
-        " reject run-1 ready, or where it asks for a value: windlass answer run-1 ready VALUE",
+        "n3 ready: waits for an answer to the Signal run-1.ready until 2026-11-22T19:01:12Z (1m00s):"
+        " windlass approve run-1 ready, windlass reject run-1 ready",
         "n4 pause: waits until 2026-11-22T19:00:42Z (30s)",
         "n5 nightly: run-1-n5-0 runs in its place: windlass explain run-1-n5-0",
         "n6 a: ErrImagePull: no such image",
@@ -67,6 +74,7 @@ def test_each_node_says_what_it_waits_for_and_where_its_result_came_from() -> No
         "n13 g:",
         "  its pod is there, and has not begun",
         "  the cache had no result for it: another code",
+        "n14 size: waits for an answer to the Signal run-1.size: windlass answer run-1 size VALUE",
     ]
 
 
@@ -101,3 +109,4 @@ def test_a_resumed_run_says_of_which_and_a_run_without_stories_that_there_are_no
     ]
     plain = execution("run-3", "Succeeded", nodes={"n0": {"phase": "Succeeded"}})
     assert explaining.lines(plain, NOW)[1:] == ["every node has run to its end, and none was taken from anywhere"]
+    assert explaining.lines(execution("run-4", "Failed"), NOW) == ["run-4  Failed"], "it was refused, and has none"

@@ -155,9 +155,9 @@ def _begin_call(
     """Hand an attempt to the workers of its pool, unless one of them may have it already."""
     observed, actor = work.observed, target.node.actor
     assert actor is not None
+    if not observed.pinned:
+        return Begun(state, Hold())
     if actor.environment in observed.unsure:
-        if observed.state.started_at is None:  # it is pinned first
-            return Begun(state, Hold())
         text = f"waits to hear from the workers of {actor.environment} what they have"
         return Begun(state, Hold(reason=RECOVERING, message=text))
     given = all_inline(target.node.id, inputs, observed.settings)

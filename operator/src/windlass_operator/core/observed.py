@@ -360,6 +360,8 @@ class Observed:
     """Calls of actors' tasks."""
     unsure: frozenset[str] = frozenset()
     """ActorEnvironments whose workers may have calls that are not among these."""
+    pinned: bool = True
+    """Whether it is written what it is pinned to. No call goes out before: unlike pods, calls don't say so."""
     signals: Mapping[str, SignalView] = field(default_factory=dict)
     """By the name of the gate."""
     known: Mapping[Question, Any] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from windlass_operator.core.clock import parse as parse_time
 from windlass_operator.core.closure import Node, NodeKind
 from windlass_operator.core.observed import ALONE, CacheNote, ChildView, NodeState, Observed, Place
 from windlass_operator.core.states import ACTIVE, NodePhase
-from windlass_operator.kinds.calls import WORKER_LOST
+from windlass_operator.kinds.calls import CALL_TIMED_OUT, WORKER_LOST
 from windlass_operator.kinds.evidence import Failed, Failure, FailureKind, Running, Succeeded, Waiting
 from windlass_operator.kinds.stuck import Patience, Row, about_the_image, meaning
 from windlass_operator.manifests.memory import can_grow
@@ -138,6 +138,8 @@ def _step(target: Target, state: NodeState, observed: Observed, *, stopping: boo
         case Succeeded(deck=deck):
             return _succeeded(target, _with_deck(state, deck), view.evidence, observed, stopping)
         case Failed(failure, deck=deck):
+            if failure is CALL_TIMED_OUT and target.spec.get("timeout"):
+                failure = _timed_out(target)
             return _fail(target, _with_deck(state, deck), failure, observed, stopping)
 
 
@@ -218,7 +220,7 @@ def _waiting(
         since = state.stuck_since if state.stuck_since is not None else observed.now
         means = meaning(evidence.reason, evidence.message)
         if evidence.times_out and _impatient(means, observed.now - since, observed):
-            text = f"{_subject(target, evidence, observed)}: {evidence.message or evidence.reason}"
+            text = f"{_subject(target, evidence, observed)}{evidence.message or evidence.reason}"
             return _fail(target, state, Failure(means.kind, evidence.reason, text), observed, stopping)
     return replace(
         state,
@@ -239,8 +241,10 @@ def _impatient(means: Row, waited: float, observed: Observed) -> bool:
 
 
 def _subject(target: Target, evidence: Waiting, observed: Observed) -> str:
+    if target.node.actor is not None:
+        return ""  # the pool's message begins with its worker
     image = target.spec.get("image") or observed.settings.default_image
-    return f"image {image!r}" if about_the_image(evidence.reason) else "the container"
+    return f"image {image!r}: " if about_the_image(evidence.reason) else "the container: "
 
 
 def _succeeded(target: Target, state: NodeState, evidence: Succeeded, observed: Observed, stopping: bool) -> NodeState:

@@ -16,8 +16,11 @@ WORKER_LOST = Failure(
     FailureKind.SYSTEM, "WorkerLost", "the worker disappeared while it ran the call (deleted, killed, or its node lost)"
 )
 
+CALL_TIMED_OUT = Failure(FailureKind.USER, "TimeoutExpired", "the call ran longer than its timeout", recoverable=True)
+"""Who knows the task can say how long that is."""
+
 FROM_OUTSIDE = {
-    "TimedOut": Failure(FailureKind.USER, "TimeoutExpired", "the call ran longer than its timeout", recoverable=True),
+    "TimedOut": CALL_TIMED_OUT,
     "Cancelled": Failure(FailureKind.USER, "Cancelled", "the call was cancelled"),
     "Drained": Failure(FailureKind.SYSTEM, "WorkerDrained", "the worker's pod was told to end while it ran the call"),
 }

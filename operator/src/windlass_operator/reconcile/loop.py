@@ -496,12 +496,10 @@ class Reconciler:
             self.dispatcher.acknowledge(durable)
 
     def _unsure(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> frozenset[str]:
-        """Environments whose workers may have calls that nobody here knows of. All, until it is written what the
-        Execution is pinned to: unlike pods, calls don't say so.
-        """
+        """Environments whose workers may have calls that nobody here knows of."""
         if not closure.calls:
             return frozenset()
-        if not tracked.written.get("closure"):
+        if not tracked.written.get("closure"):  # nobody has handed any out
             return frozenset(actor.environment for actor in closure.actors)
         return self.dispatcher.unsure(namespace, name, closure.actors, *self.since(namespace, name))
 
@@ -517,6 +515,7 @@ class Reconciler:
             executions=self.store.child_views(namespace, name, tracked.uid),
             calls=self.dispatcher.views(namespace, name, tracked.uid) if closure.calls else {},
             unsure=self._unsure(namespace, name, tracked, closure),
+            pinned=bool(tracked.written.get("closure")),
             signals=self.store.questions(namespace, name, tracked.uid),
             known=tracked.known,
             reservations=tracked.reservations,

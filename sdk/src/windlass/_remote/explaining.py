@@ -4,7 +4,7 @@ Pure: an Execution and the time go in, lines come out.
 
     wc-x1  Running 3/5  12s
     n1 count_words: 3 of 8, 5 running
-    n3 ready: waits for an answer, until 2026-11-22T20:00:00Z (59m48s): windlass approve wc-x1 ready, …
+    n3 ready: waits for an answer to the Signal wc-x1.ready until 2026-11-22T20:00:00Z (59m48s): windlass approve …
     n4 report: waits for nodes before it
 """
 
@@ -52,7 +52,7 @@ def lines(execution: Object, now: float, node_id: str | None = None) -> list[str
     ]
     created = tree.timestamp(execution["metadata"]["creationTimestamp"])
     head = tree.head(name, status, now, created)
-    if not told and status.get("phase") in _ENDED:
+    if nodes and not told and status.get("phase") in _ENDED:
         told = ["every node has run to its end, and none was taken from anywhere"]
     return [*head, *_resumed(execution), *told]
 
@@ -100,17 +100,16 @@ def _state(name: str, node: Node, now: float) -> Iterator[str]:
     if phase in _ENDED:
         yield ": ".join(part for part in (phase.lower(), tree.reason(node)) if part)
         return
-    facts = [fact for fact in (tree.reason(node), *_waits(name, node, now)) if fact]
+    why = "" if node.get("signal") else tree.reason(node)
+    facts = [fact for fact in (why, *_waits(name, node, now)) if fact]
     yield from facts or [_PLAINLY[phase]]
 
 
 def _waits(name: str, node: Node, now: float) -> Iterator[str]:
     if node.get("signal"):
         gate = str(node["signal"]).removeprefix(f"{name}.")
-        yield (
-            f"waits for an answer{_until(node, now)}: windlass approve {name} {gate}, windlass reject {name} {gate},"
-            f" or where it asks for a value: windlass answer {name} {gate} VALUE"
-        )
+        how = _how_to_answer(node, f"{name} {gate}")
+        yield f"waits for an answer to the Signal {node['signal']}{_until(node, now)}: {how}"
     elif node.get("until"):
         yield f"waits{_until(node, now)}"
     if node.get("retryAt"):
@@ -120,6 +119,17 @@ def _waits(name: str, node: Node, now: float) -> Iterator[str]:
         yield f"{node['execution']} runs in its place: windlass explain {node['execution']}"
     if node.get("elements"):
         yield tree.elements(node)
+
+
+def _how_to_answer(node: Node, gate: str) -> str:
+    approve, answer = f"windlass approve {gate}, windlass reject {gate}", f"windlass answer {gate} VALUE"
+    match node.get("reason"):
+        case "Approval":
+            return approve
+        case "Input":
+            return answer
+        case _:  # of an operator that doesn't say
+            return f"{approve}, or where it asks for a value: {answer}"
 
 
 def _until(node: Node, now: float) -> str:

@@ -86,7 +86,8 @@ def refuse_what_is_lost(values: dict[str, Any], types: Callable[[str], tuple[Typ
         if place.startswith(("/", "file:")):
             message = (
                 f"a {of.name} at {place} would be lost with this pod: there is no store to keep it in. Return the data"
-                f" itself where it is small, or set {STORE} to an address that every pod can reach, such as s3://…"
+                f" itself where it is small, or have the operator told of a store (the chart's `store.prefix`). For one"
+                f" task, its environment may set {STORE} to an address that every pod can reach, such as s3://…"
             )
             raise task_error("user", "USER:NoStore", message, "NoStore")
         return part
