@@ -202,6 +202,32 @@ def test_what_may_pass_is_raised_and_told_and_tried_again(api: Api, tmp_path: Pa
     assert (tmp_path / "team" / "logs" / "n0" / "1.log").read_text() == "at last\n"
 
 
+def test_what_can_not_be_read_is_given_up_after_a_while(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_TRIES", 2)
+    api.log = 503
+    told: list[str] = []
+    mine = keeper(api, tmp_path, told)
+    for _ in range(2):
+        mine._guarded(over())
+    assert mine._again.qsize() == 1
+    assert "is lost: it could not be read 2 times, at last: the log of team/run-1-n0-1: refused" in told[-1]
+
+
+def test_what_the_store_does_not_take_is_tried_for_ever(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_TRIES", 1)
+    (tmp_path / "team").write_text("no folder")
+    told: list[str] = []
+    mine = keeper(api, tmp_path, told)
+    for _ in range(3):
+        mine._guarded(over())
+    assert mine._again.qsize() == 3
+    assert all(line.startswith("the log of team/run-1-n0-1 is not kept yet: ") for line in told)
+
+
 def test_nothing_goes_to_where_the_store_is_not(api: Api, tmp_path: Path) -> None:
     told: list[str] = []
     Keeper(cast(Cluster, api), "s3://bucket/{namespace}", 1024, told.append).keep(over())

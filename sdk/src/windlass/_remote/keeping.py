@@ -7,7 +7,8 @@ who could do anything else: it may see pods, read their logs and read Executions
 collector has. The operator has neither.
 
 A log is read when its container has ended; while a pod is being deleted, it is followed until then, since the pod goes
-with its end. What could not be kept is tried again for as long as the pod is there. Where it goes is said by the
+with its end. What the store does not take is tried again for as long as the pod is there, what can't be read for some
+minutes: its node may be gone. Where it goes is said by the
 Execution's status alone, which only the operator writes, and has to be below the store's prefix: a pod that anybody
 made, or a run whose data goes elsewhere, can't have these keys used for other places.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import queue
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, NoReturn
@@ -34,6 +36,8 @@ RUNNER = "container"
 _AT_A_TIME = 16
 _PAGE = "500"
 _LISTEN = 30  # seconds of a watch; then what could not be kept is tried again
+_TRIES = 20
+"""How many times a log is asked for: some ten minutes."""
 _SILENCE = 45.0
 _PAUSE, _PAUSE_LAST = 0.5, 30.0
 _LONG = 3600.0
@@ -115,6 +119,7 @@ class Keeper:
         self._cluster, self._prefix, self._limit, self._tell = cluster, prefix, limit, tell
         self._pool = ThreadPoolExecutor(_AT_A_TIME, "keep a log")
         self._taken: set[str] = set()
+        self._unread: Counter[str] = Counter()
         self._again: queue.SimpleQueue[Ended] = queue.SimpleQueue()
 
     def follow(self, namespace: str) -> NoReturn:
@@ -173,6 +178,7 @@ class Keeper:
         uid = pod["metadata"]["uid"]
         if change == "DELETED":
             self._taken.discard(uid)
+            del self._unread[uid]
             return
         ended = ended_of(pod)
         if ended is not None and uid not in self._taken:
@@ -203,7 +209,10 @@ class Keeper:
             if error.status == _NOT_FOUND:
                 self._tell(f"{_title(ended)} is lost: its pod was gone before it could be read")
             elif error.status != _BAD_REQUEST:  # that says: it never started
-                raise
+                self._unread[ended.uid] += 1
+                if self._unread[ended.uid] < _TRIES:
+                    raise
+                self._tell(f"{_title(ended)} is lost: it could not be read {_TRIES} times, at last: {error}")
             return
         _store.put_bytes(content, "", uri)
         self._tell(f"{_title(ended)}: {len(content):,} bytes at {uri}")
