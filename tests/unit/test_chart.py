@@ -34,7 +34,7 @@ STORE = StoreSettings(
     service_account="runner",
 )
 
-CHART = ROOT / "charts" / "windlass"
+CHART, GUIDES = ROOT / "charts" / "windlass", ROOT / "docs" / "guides"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 LOCAL = yaml.safe_load((CHART / "values-local.yaml").read_text())
@@ -117,6 +117,13 @@ def render(helm: Callable[..., subprocess.CompletedProcess[str]]) -> Render:
         return [one for one in yaml.safe_load_all(result.stdout) if one]
 
     return call
+
+
+def values_in(document: Path) -> list[Object]:
+    """The blocks of a document that are values of the chart."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
+    shown = [one for block in blocks for one in yaml.safe_load_all(block)]
+    return [one for one in shown if isinstance(one, dict) and one and one.keys() <= VALUES.keys()]
 
 
 def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
@@ -366,6 +373,13 @@ class TestRendered:
         refused = helm("template", "windlass", str(CHART), "--set", kept)
         assert refused.returncode != 0
         assert "logs.containers.enabled needs logs.capture and a store: store.prefix" in refused.stderr
+
+    @pytest.mark.parametrize("guide", sorted(path.name for path in GUIDES.glob("*.md")))
+    def test_the_chart_takes_the_values_that_a_guide_shows(self, guide: str, render: Render, tmp_path: Path) -> None:
+        for number, values in enumerate(values_in(GUIDES / guide)):
+            file = tmp_path / f"{number}.yaml"
+            file.write_text(yaml.safe_dump(values))
+            assert render("--set", "store.prefix=s3://b", "--values", str(file))
 
     def test_there_is_one_operator_unless_more_are_asked_for(self, render: Render) -> None:
         (deployment,) = of_kind(render(), "Deployment")
