@@ -164,6 +164,9 @@ def test_a_log_is_told_of_a_gate_and_where_a_suspended_run_stands() -> None:
         "conditions": [{"type": "Suspended", "status": "True", "reason": "BySpec", "message": "by spec.suspend"}],
     }
     assert tree.changes({"phase": "Running"}, suspended) == ["! suspended: BySpec: by spec.suspend", "Suspended"]
+    condition = {"type": "Suspended", "status": "True", "reason": "Requested", "message": ""}  # as the operator has it
+    suspended["conditions"] = [condition]
+    assert tree.changes({"phase": "Running"}, suspended) == ["! suspended: Requested", "Suspended"]
 
 
 def test_another_attempt_is_a_change() -> None:

@@ -153,7 +153,7 @@ def _waiting(status: Status, now: float, created: float) -> list[str]:
     for kind, holding, word in _HOLDING:
         found = conditions.get(kind)
         if found is not None and found["status"] == holding:
-            told.append(f"! {word}: {found.get('reason', '')}: {found.get('message', '')}")
+            told.append(": ".join(part for part in (f"! {word}", found.get("reason"), found.get("message")) if part))
     if not status and created and now - created > _PATIENCE:
         told.append(
             "! no operator has taken it up yet; is it running? kubectl get pods -A -l app.kubernetes.io/name=windlass"
