@@ -10,6 +10,7 @@ PYTEST_ARGS ?=
 SEEDS ?= 10000
 FROM ?= 0
 KILLS ?= 300
+CALLS ?= 5000
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -23,7 +24,7 @@ VENV := .venv/bin
 help: ## List the targets
 	@echo "make TARGET [VARIABLE=value …]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: CLUSTER=local|kind|current  NAME=cluster  INPUT=file  IMAGE_REGISTRY=prefix  TESTS=path  SEEDS=number  KILLS=number  PYTHON=python3"
+	@echo "Variables: CLUSTER=local|kind|current  NAME=cluster  INPUT=file  IMAGE_REGISTRY=prefix  TESTS=path  SEEDS=number  KILLS=number  CALLS=number  PYTHON=python3"
 
 # The one thing that nothing of ours can bring, since all of it is written in Python.
 python:
@@ -60,9 +61,9 @@ test: setup ## All tests, with real API servers and a real node (or of TESTS=pat
 	@$(VENV)/python -m dev.prepare
 	@$(VENV)/python -m pytest $(PYTEST_ARGS) $(TESTS)
 
-soak: setup ## Chaos on a node for as long as it takes to kill the operator KILLS=300 times
+soak: setup ## Chaos on a node: the operator is killed KILLS=300 times, and workers during CALLS=5000 calls
 	@$(VENV)/python -m dev.prepare
-	@WINDLASS_CHAOS_KILLS=$(KILLS) $(VENV)/python -m pytest -s tests/e2e/test_chaos.py
+	@WINDLASS_CHAOS_KILLS=$(KILLS) WINDLASS_CHAOS_CALLS=$(CALLS) $(VENV)/python -m pytest -s tests/e2e/test_chaos.py tests/e2e/test_actor_chaos.py
 
 simulate: setup ## Play random histories of the operator, time and troubles included: SEEDS=100000 FROM=0
 	@$(VENV)/python -m tests.simulator --seeds $(SEEDS) --from $(FROM)

@@ -158,6 +158,11 @@ def test_gauges_are_read_when_they_are_scraped(told: Told) -> None:
     assert 'windlass_watch_age_seconds{stream="pods"} 3.0' in text
 
 
+def test_the_process_tells_of_itself_by_the_names_that_dashboards_know(told: Told) -> None:
+    assert (told.value("process_resident_memory_bytes") or 0) > 0
+    assert (told.value("process_start_time_seconds") or 0) > 0
+
+
 names = st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,12}[a-z0-9])?", fullmatch=True)
 RESOURCES = {"pods", "leases", "configmaps", "events", "controllerrevisions", *map(plural, KINDS)}
 KNOWN = RESOURCES | {f"{one}/status" for one in RESOURCES}

@@ -640,10 +640,10 @@ def _terminated(pod: Pod, source: str, cleanup: str) -> Ended:
     process = pod.start("job:f", retryOn=["any"])
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    return _told_to_end(pod, process)
+    return told_to_end(pod, process)
 
 
-def _told_to_end(pod: Pod, process: subprocess.Popen[str]) -> Ended:
+def told_to_end(pod: Pod, process: subprocess.Popen[str]) -> Ended:
     """Python misses a signal in the instant before it blocks, and "ready" comes right before that; so repeat it."""
     for _ in range(100):
         process.send_signal(signal.SIGTERM)
@@ -688,7 +688,7 @@ def test_a_thread_that_never_ends_does_not_hold_up_the_end_beyond_sigterm(pod: P
     process = pod.start("job:f")
     assert process.stdout is not None
     assert process.stdout.readline() == "ended\n"
-    ended = _told_to_end(pod, process)
+    ended = told_to_end(pod, process)
     assert (ended.code, ended.outputs) == (0, {"o0": 1})
 
 

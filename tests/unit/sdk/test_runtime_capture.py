@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.unit.sdk.test_runtime import Pod, pod, runtime  # noqa: F401  the fixtures, and what they give
+from tests.unit.sdk.test_runtime import Pod, pod, runtime, told_to_end  # noqa: F401  the fixtures, and what they give
 from windlass.runtime.capture import Spool
 
 LIMIT = 4000
@@ -78,8 +78,7 @@ def test_a_task_that_is_told_to_end_leaves_its_log(pod: Pod, log: Path) -> None:
     process = pod.start_body("import time\nprint('begun')\ntime.sleep(60)\nreturn 1", log=ask(log))
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
-    process.terminate()
-    ended = pod.ended(process)
+    ended = told_to_end(pod, process)
     assert ended.code == 143 and ended.error["code"] == "Terminated"
     assert "begun" in log.read_text() and "SIGTERM" in log.read_text()
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from windlass_operator.core.plan_execution import Transition
 from windlass_operator.telemetry.actors import ActorMetrics
@@ -65,6 +65,7 @@ class Telemetry:
             "windlass_capacity_waiting", "Pods that wait for a limit on the number of pods.", registry=registry
         )
         self.actors = ActorMetrics(registry)
+        ProcessCollector(registry=registry)
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""
