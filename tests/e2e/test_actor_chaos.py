@@ -2,15 +2,15 @@
 
 ::
 
-    every call says to a register that it begins, and how often it has begun is the answer
-    some are doomed: when they begin for the first time they block, so their worker is busy for certain
-    workers that block are killed, the operator is killed, in an order that the dice choose
+    every call says to a register that it begins, and is told to go on; now and then one is told to block
+    so its worker is busy for certain, and it is killed
+    between these the operator is killed, while the dice say so
 
-So it is known how often each call may begin: the doomed ones twice, all others once, whatever the operator was doing
-when it died.
+So it is known how often each call may begin: those that were told to block twice, all others once, whatever the
+operator was doing when it died. One worker is never told to block, so that what is lost begins elsewhere at once.
 
-A worker is killed only while the operator has written all that it has heard, and hears of all workers; and the operator
-not before the call has begun elsewhere, and that is written. Two deaths at the same moment, of the two that know of a
+A worker is killed only while the operator hears of all workers, and the operator not before what it heard of one that
+was killed is written: for that, all that begin wait a moment. Two deaths at the same moment, of the two that know of a
 result, are more than the promise is about: then the call runs again.
 """
 
@@ -35,15 +35,16 @@ from tests.harness import Body, plain, wait_until
 from tests.matrix.playing import apply, reference
 from windlass_api import names
 
-CALLS = int(os.environ.get("WINDLASS_CHAOS_CALLS") or 0)
-"""How many are made: `make soak` says so. One of 150 is doomed."""
+CALLS = int(os.environ.get("WINDLASS_CHAOS_CALLS") or 1000)
+"""How many are made; `make soak` asks for more."""
+BETWEEN = 100
+"""Calls that go on from one that is told to block to the next."""
 LIMIT = 120.0 + 0.2 * CALLS
 """Seconds after which something is taken to be stuck."""
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.timeout(4 * LIMIT + 900),
-    pytest.mark.skipif(not CALLS, reason="takes many minutes of a node: make soak"),
 ]
 
 WORKERS = 3
@@ -59,19 +60,19 @@ pool = ActorEnvironment(name="doom", replica_count={WORKERS}, ttl_seconds=600)
 
 
 @pool.task
-def square(n: int, doomed: list[int], register: str) -> int:
-    with urllib.request.urlopen(f"{{register}}/{{os.uname().nodename}}/{{n}}", timeout=60) as answer:
-        begun = int(answer.read())
-    if n in doomed and begun == 1:
-        time.sleep(3600)
+def square(n: int, register: str) -> int:
+    with urllib.request.urlopen(f"{{register}}/{{os.uname().nodename}}/{{n}}", timeout=600) as answer:
+        if answer.read() == b"block":
+            time.sleep(3600)
     return n * n
 
 
 @workflow
-def squares(ns: list[int], doomed: list[int], register: str) -> list[int]:
-    return map_task(partial(square, doomed=doomed, register=register))(n=ns)
+def squares(ns: list[int], register: str) -> list[int]:
+    return map_task(partial(square, register=register))(n=ns)
 """
 METRICS = f"/api/v1/namespaces/{SYSTEM}/services/windlass-operator:http/proxy/metrics"
+LOST = re.compile(r'^windlass_actor_calls_total\{.*outcome="lost".*\} (\S+)$', re.MULTILINE)
 HELD = re.compile(r"^windlass_actor_results_held (\S+)$", re.MULTILINE)
 STARTED = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
 FIRST = re.compile(r"^NSpid:.*\t1$", re.MULTILINE)
@@ -84,16 +85,33 @@ class Register:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._may_go_on = threading.Event()
+        self._may_go_on.set()
+        self._went_on = 0
         self.begun: Counter[int] = Counter()
-        self.last: dict[int, str] = {}
-        """In which worker each call began last."""
+        self.blocked: dict[int, str] = {}
+        """The calls that were told to block, and their workers, which live."""
 
-    def begins(self, worker: str, call: int) -> int:
-        """How often it has begun, this time included."""
+    def begins(self, worker: str, call: int) -> str:
+        """What it is to do."""
         with self._lock:
             self.begun[call] += 1
-            self.last[call] = worker
-            return self.begun[call]
+            if self.begun[call] == 1 and self._went_on >= BETWEEN and len(self.blocked) < WORKERS - 1:
+                self._went_on = 0
+                self.blocked[call] = worker
+                return "block"
+            self._went_on += 1
+        self._may_go_on.wait(LIMIT)
+        return "go on"
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """Whatever begins now waits until this is over."""
+        self._may_go_on.clear()
+        try:
+            yield
+        finally:
+            self._may_go_on.set()
 
     @contextmanager
     def listening(self, address: str) -> Iterator[str]:
@@ -103,7 +121,7 @@ class Register:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 _, worker, call = self.path.split("/")
-                said = str(register.begins(worker, int(call))).encode()
+                said = register.begins(worker, int(call)).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
@@ -125,10 +143,11 @@ class Register:
 class Trouble:
     """What is done to those who carry the load."""
 
-    def __init__(self, windlass: Installed, register: Register, doomed: frozenset[int]) -> None:
+    def __init__(self, windlass: Installed, register: Register) -> None:
         self._windlass, self._register = windlass, register
-        self._doomed = set(doomed)
-        self.workers = self.operators = 0
+        self.operators = 0
+        self.victims: list[int] = []
+        """The calls whose workers were killed."""
 
     def kill_operator(self) -> None:
         """At once, whatever it is doing."""
@@ -140,26 +159,32 @@ class Trouble:
         wait_until(lambda: STARTED.findall(self._metrics()) not in ([], before), "another operator to answer", LIMIT)
 
     def kill_worker(self) -> None:
-        """One that blocks in a call, once nobody but the operator's objects has to know anything."""
-        call = wait_until(self._blocked, f"one of {sorted(self._doomed)} to begin", LIMIT)
-        wait_until(self._all_is_written, "the operator to have heard of all workers, and to have written that", LIMIT)
-        _kill_pod(self._register.last[call])
-        self.workers += 1
-        self._doomed.remove(call)
-        wait_until(lambda: self._register.begun[call] > 1, f"the call {call} to begin again", LIMIT)
-        wait_until(self._all_is_written, "that to be written", LIMIT)
-
-    def _blocked(self) -> int | None:
-        return next((call for call in sorted(self._doomed) if self._register.begun[call]), None)
+        """One that blocks in a call; when this is over, nobody but the operator's objects has to know of it."""
+        call, worker = self._register.blocked.popitem()
+        wait_until(self._hears_all, "the operator to hear of all workers", LIMIT)
+        before = self._lost()
+        _kill_pod(worker)
+        self.victims.append(call)
+        wait_until(
+            lambda: self._lost() > before or self._register.begun[call] > 1, f"somebody to miss the call {call}", LIMIT
+        )
+        with self._register.halted():
+            wait_until(self._all_is_written, "that to be written", LIMIT)
 
     def _metrics(self) -> str:
         return self._windlass.cluster.kubectl("get", "--raw", METRICS, check=False)
 
-    def _all_is_written(self) -> bool:
-        text = self._metrics()
-        held = HELD.search(text)
+    def _lost(self) -> float:
+        """Calls that this operator has seen go with their workers; not those that went while it began."""
+        return sum(map(float, LOST.findall(self._metrics())))
+
+    def _hears_all(self) -> bool:
         there = [pod for pod in self._windlass.api.list("pods") if pod["status"].get("phase") == "Running"]
-        return held is not None and not float(held[1]) and sum(map(float, WORKING.findall(text))) >= len(there)
+        return sum(map(float, WORKING.findall(self._metrics()))) >= len(there)
+
+    def _all_is_written(self) -> bool:
+        held = HELD.search(self._metrics())
+        return held is not None and not float(held[1])
 
 
 def _kill_pod(name: str) -> None:
@@ -175,29 +200,32 @@ def _kill_pod(name: str) -> None:
     raise AssertionError(f"no process of the pod {name} runs here")
 
 
+def _is_over(windlass: Installed) -> bool:
+    return "finishedAt" in windlass.api.get("executions", "doom").get("status", {})
+
+
 def test_every_result_is_right_and_only_calls_of_killed_workers_begin_again(
     windlass: Installed, tmp_path: Path
 ) -> None:
     seed = int(os.environ.get("WINDLASS_CHAOS_SEED") or random.SystemRandom().randrange(2**32))
     print(f"chaos: again with WINDLASS_CHAOS_SEED={seed}")
-    dice = random.Random(seed)
-    doomed = frozenset(dice.sample(range(CALLS), CALLS // 150))
-    kills = ["worker"] * len(doomed) + ["operator"] * max(2, len(doomed) // 3)
-    dice.shuffle(kills)
-    module, register = tmp_path / "doom.py", Register()
+    dice, module, register = random.Random(seed), tmp_path / "doom.py", Register()
     module.write_text(MODULE)
     apply(windlass.api, module)
     with register.listening(windlass.cluster.machine_address) as address:
-        inputs = {"ns": list(range(CALLS)), "doomed": sorted(doomed), "register": address}
+        inputs = {"ns": list(range(CALLS)), "register": address}
         body: Body = {"apiVersion": names.API_VERSION, "kind": "Execution", "metadata": {"name": "doom"}}
         windlass.api.create("executions", {**body, "spec": {**reference(module, "squares"), "inputs": inputs}})
-        trouble = Trouble(windlass, register, doomed)
-        for kill in kills:
-            (trouble.kill_worker if kill == "worker" else trouble.kill_operator)()
+        trouble = Trouble(windlass, register)
+        while wait_until(lambda: register.blocked or _is_over(windlass), "a call to block, or all to be over", LIMIT):
+            if not register.blocked:
+                break
+            if not trouble.operators or dice.random() < 1 / 2:
+                trouble.kill_operator()
+            trouble.kill_worker()
         status = windlass.api.finished("doom", LIMIT)
     assert status["phase"] == "Succeeded", status.get("error")
     assert plain(windlass.api, "doom", status["outputs"]["o0"]) == [n * n for n in range(CALLS)]
-    again = {call: times for call, times in register.begun.items() if times != 1}
-    assert again == dict.fromkeys(doomed, 2)
-    assert len(again) == trouble.workers
-    print(f"chaos: {CALLS} calls, {trouble.workers} busy workers and {trouble.operators} operators killed")
+    assert {call: times for call, times in register.begun.items() if times != 1} == dict.fromkeys(trouble.victims, 2)
+    assert len(trouble.victims) >= CALLS // (10 * BETWEEN) and trouble.operators
+    print(f"chaos: {CALLS} calls, {len(trouble.victims)} busy workers and {trouble.operators} operators killed")
