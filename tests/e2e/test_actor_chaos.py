@@ -51,6 +51,7 @@ WORKERS = 3
 MODULE = f"""
 import os
 import time
+import urllib.error
 import urllib.request
 from functools import partial
 
@@ -61,10 +62,20 @@ pool = ActorEnvironment(name="doom", replica_count={WORKERS}, ttl_seconds=600)
 
 @pool.task
 def square(n: int, register: str) -> int:
-    with urllib.request.urlopen(f"{{register}}/{{os.uname().nodename}}/{{n}}", timeout=600) as answer:
-        if answer.read() == b"block":
-            time.sleep(3600)
+    if asked(f"{{register}}/{{os.uname().nodename}}/{{n}}") == b"block":
+        time.sleep(3600)
     return n * n
+
+
+def asked(address: str) -> bytes:
+    for wait in (1, 5, 10, None):
+        try:
+            with urllib.request.urlopen(address, timeout=600) as answer:
+                return answer.read()
+        except urllib.error.URLError:  # nobody has taken the question
+            if wait is None:
+                raise
+            time.sleep(wait)
 
 
 @workflow
@@ -130,7 +141,10 @@ class Register:
             def log_message(self, *_: object) -> None:
                 """Thousands of lines would say nothing."""
 
-        with ThreadingHTTPServer((address, 0), Handler) as server:
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128
+
+        with Server((address, 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             try:
