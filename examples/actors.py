@@ -10,10 +10,9 @@ from windlass import ActorEnvironment, Resources, actor_cache, workflow
 
 pool = ActorEnvironment(
     name="words",
-    container_image="python:3.12-slim",
     replica_count=2,
     ttl_seconds=300,
-    requests=Resources(cpu="500m", mem="256Mi"),
+    requests=Resources(cpu="100m", mem="128Mi"),
 )
 
 
