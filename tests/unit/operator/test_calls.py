@@ -313,6 +313,25 @@ def test_a_run_that_is_deleted_ends_its_calls() -> None:
     played(story, task(), chain(2))
 
 
+def test_calls_of_a_run_that_was_deleted_unheard_end_when_its_status_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story(world: World, fleet: Fleet) -> None:
+        async def never(order: Mapping[str, Any]) -> Body:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        worker = await fleet.add("w0", never)
+        world.create(run())
+        await world.until(lambda: worker.running, "the call to begin")
+        with monkeypatch.context() as patch:
+            patch.setattr(world, "changed", lambda *_: None)
+            world.answer("DELETE", f"/apis/windlass.dev/v1alpha1/namespaces/{NAMESPACE}/executions/e", {})
+        await world.until(lambda: not worker.running and not world.dispatcher.board.calls, "nothing to be left")
+
+    played(story, task(), wide(5))
+
+
 def test_a_call_that_no_worker_takes_in_time_has_failed() -> None:
     async def story(world: World, _: Fleet) -> None:
         world.create(run())
