@@ -9,9 +9,9 @@
 So it is known how often each call may begin: those that were told to block twice, all others once, whatever the
 operator was doing when it died. One worker is never told to block, so that what is lost begins elsewhere at once.
 
-A worker is killed only while the operator hears of all workers, and the operator not before what it heard of one that
-was killed is written: for that, all that begin wait a moment. Two deaths at the same moment, of the two that know of a
-result, are more than the promise is about: then the call runs again.
+A worker is killed only when the operator knows what all workers have, and the operator not before what it heard of one
+that was killed is written: for that, all that begin wait a moment. Two deaths at the same moment, of the two that know
+of a result, are more than the promise is about: then the call runs again.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def squares(ns: list[int], register: str) -> list[int]:
 METRICS = f"/api/v1/namespaces/{SYSTEM}/services/windlass-operator:http/proxy/metrics"
 LOST = re.compile(r'^windlass_actor_calls_total\{.*outcome="lost".*\} (\S+)$', re.MULTILINE)
 HELD = re.compile(r"^windlass_actor_results_held (\S+)$", re.MULTILINE)
+RUNNING = re.compile(r"^windlass_actor_calls_running\{.*\} (\S+)$", re.MULTILINE)
 STARTED = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
 FIRST = re.compile(r"^NSpid:.*\t1$", re.MULTILINE)
 """What /proc says of a process that is the first one of its container."""
@@ -99,6 +100,8 @@ class Register:
         self._may_go_on = threading.Event()
         self._may_go_on.set()
         self._went_on = 0
+        self.waiting = 0
+        """Calls that wait to go on."""
         self.begun: Counter[int] = Counter()
         self.blocked: dict[int, str] = {}
         """The calls that were told to block, and their workers, which live."""
@@ -112,7 +115,10 @@ class Register:
                 self.blocked[call] = worker
                 return "block"
             self._went_on += 1
+            self.waiting += 1
         self._may_go_on.wait(LIMIT)
+        with self._lock:
+            self.waiting -= 1
         return "go on"
 
     @contextmanager
@@ -174,10 +180,11 @@ class Trouble:
 
     def kill_worker(self) -> None:
         """One that blocks in a call; when this is over, nobody but the operator's objects has to know of it."""
-        call, worker = self._register.blocked.popitem()
-        wait_until(self._hears_all, "the operator to hear of all workers", LIMIT)
-        before = self._lost()
-        _kill_pod(worker)
+        with self._register.halted():
+            wait_until(self._knows_all, "the operator to know what every worker has", LIMIT)
+            before = self._lost()
+            call, worker = self._register.blocked.popitem()
+            _kill_pod(worker)
         self.victims.append(call)
         wait_until(
             lambda: self._lost() > before or self._register.begun[call] > 1, f"somebody to miss the call {call}", LIMIT
@@ -192,9 +199,14 @@ class Trouble:
         """Calls that this operator has seen go with their workers; not those that went while it began."""
         return sum(map(float, LOST.findall(self._metrics())))
 
-    def _hears_all(self) -> bool:
+    def _knows_all(self) -> bool:
+        """All workers have a stream, and what runs in them is known, and with that all results that they hold."""
         there = [pod for pod in self._windlass.api.list("pods") if pod["status"].get("phase") == "Running"]
-        return sum(map(float, WORKING.findall(self._metrics()))) >= len(there)
+        text = self._metrics()
+        return (
+            sum(map(float, WORKING.findall(text))) >= len(there)
+            and sum(map(float, RUNNING.findall(text))) >= len(self._register.blocked) + self._register.waiting
+        )
 
     def _all_is_written(self) -> bool:
         held = HELD.search(self._metrics())
