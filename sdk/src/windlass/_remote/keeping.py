@@ -8,9 +8,9 @@ collector has. The operator has neither.
 
 A log is read when its container has ended; while a pod is being deleted, it is followed until then, since the pod goes
 with its end. What the store does not take is tried again for as long as the pod is there, what can't be read for some
-minutes: its node may be gone. Where it goes is said by the
-Execution's status alone, which only the operator writes, and has to be below the store's prefix: a pod that anybody
-made, or a run whose data goes elsewhere, can't have these keys used for other places.
+minutes: its node may be gone. Where it goes is said by the Execution's status alone, which only the operator writes,
+and has to be below the store's prefix: a pod that anybody made, or a run whose data goes elsewhere, can't have these
+keys used for other places.
 """
 
 from __future__ import annotations
