@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 
 from tests.warm import (
@@ -31,6 +33,7 @@ from tests.warm import (
     task,
     wide,
 )
+from windlass_api.protocol import METHOD, dispatcher_pb2 as pb
 from windlass_operator.dispatch.messages import Hello
 from windlass_operator.dispatch.server import NotAdmitted, Server
 from windlass_operator.settings import Settings
@@ -176,5 +179,45 @@ def test_a_real_worker_that_is_killed_costs_one_attempt(tmp_path: Path) -> None:
             assert status["phase"] == "Succeeded", status
             assert status["outputs"] == {"o0": 1}
             assert status["nodes"]["n0"]["failures"] == {"user": 0, "system": 1}
+
+    asyncio.run(story())
+
+
+def test_a_hello_that_waited_while_another_stream_of_its_worker_began_is_said_again() -> None:
+    """Else calls that were handed out by that stream would be missing in it, and be taken for lost."""
+
+    async def story() -> None:
+        asked, may_answer = asyncio.Event(), asyncio.Event()
+
+        async def slowly_at_first(token: str, hello: Hello) -> NotAdmitted | None:
+            if not asked.is_set():
+                asked.set()
+                await may_answer.wait()
+            return None
+
+        async with World() as world:
+            pool = environment()
+            world.create(pool)
+            server = Server(world.dispatcher, slowly_at_first)
+            port = await server.start("127.0.0.1:0", None)
+            hello = pb.Hello(
+                namespace=NAMESPACE, pool="models", revision=revision_of(pool), pod="w0", pod_uid="w0", slots=1
+            )
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                dial = channel.stream_stream(
+                    METHOD,
+                    request_serializer=pb.FromWorker.SerializeToString,
+                    response_deserializer=pb.ToWorker.FromString,
+                )
+                first, second = dial(), dial()
+                await first.write(pb.FromWorker(hello=hello))
+                await asked.wait()
+                await second.write(pb.FromWorker(hello=hello))
+                assert isinstance(answer := await second.read(), pb.ToWorker) and answer.HasField("welcome")
+                may_answer.set()
+                assert await first.code() == grpc.StatusCode.UNAVAILABLE
+                assert "say again" in await first.details()
+                assert world.dispatcher.last_link("w0") == 1, "the other one stays"
+            await server.stop()
 
     asyncio.run(story())

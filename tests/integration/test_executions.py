@@ -269,7 +269,7 @@ def test_a_changed_definition_changes_no_running_execution(api: Api, operator: O
     api.create("executions", execution("e"))
     hands.pod("e-a-0")
     api.merge("tasks", "tb", {"spec": {"image": "other:1", "inputs": {"y": {"default": 8}}}})
-    wait_until(lambda: api.get("tasks", "tb")["status"].get("observedGeneration") == 2, "the change to be seen")
+    wait_until(lambda: api.get("tasks", "tb").get("status", {}).get("observedGeneration") == 2, "the change to be seen")
     hands.succeed("e-a-0", o0=1)
     assert hands.inputs("e-b-0") == {"x": 1, "y": 7}
     assert hands.pod("e-b-0")["spec"]["containers"][0]["image"] == "localhost/python:3"
@@ -314,7 +314,7 @@ def test_a_definition_that_was_deleted_and_made_anew_keeps_its_versions(
 
     wait_until(owned_anew, "the revision to belong to the second only", GARBAGE)
     api.merge("tasks", "t", {"spec": {"version": "v2", "inputs": {"x": {"default": 2}}}})
-    wait_until(lambda: api.get("tasks", "t")["status"]["observedGeneration"] == 2, "the change to be seen")
+    wait_until(lambda: api.get("tasks", "t").get("status", {}).get("observedGeneration") == 2, "the change to be seen")
     api.create("executions", execution("old", task={"name": "t", "version": "v1"}))
     assert hands.inputs("old-n0-0") == {"x": 1}
 
@@ -323,7 +323,7 @@ def test_versions_resolve_to_revisions(api: Api, operator: Operator, hands: Hand
     define(api, task("t", {"x": {"type": "int", "default": 1}}, version="v1"))
     wait_until(lambda: _ready(api, "tasks", "t"), "the first revision")
     api.merge("tasks", "t", {"spec": {"version": "v2", "inputs": {"x": {"default": 2}}}})
-    wait_until(lambda: api.get("tasks", "t")["status"]["observedGeneration"] == 2, "the second revision")
+    wait_until(lambda: api.get("tasks", "t").get("status", {}).get("observedGeneration") == 2, "the second revision")
     api.create("executions", execution("old", task={"name": "t", "version": "v1"}))
     api.create("executions", execution("new", task={"name": "t"}))
     assert hands.inputs("old-n0-0") == {"x": 1}

@@ -221,6 +221,10 @@ class Dispatcher:
 
     # ---- streams ----
 
+    def last_link(self, pod_uid: str) -> int:
+        """The number of the stream that a worker has, or had last; 0 of one that is not known."""
+        return self.board.last_link(pod_uid)
+
     def connect(self, hello: Hello) -> Link:
         """A worker has dialled, and is who it says it is."""
         link = Link(next(self._numbers))

@@ -114,11 +114,17 @@ class Server:
 
     async def _work(self, requests: AsyncIterator[pb.FromWorker], context: Any) -> None:
         hello = await self._hello(context)
+        before = self._dispatcher.last_link(hello.pod_uid)
         refusal = await self._admit(_token(context), hello)
         if refusal is not None:
             log.warning("worker %s/%s was refused: %s", hello.namespace, hello.pod, refusal.message)
             code = grpc.StatusCode.PERMISSION_DENIED if refusal.for_good else grpc.StatusCode.UNAVAILABLE
             await context.abort(code, refusal.message)
+        if self._dispatcher.last_link(hello.pod_uid) != before:  # calls may have gone to it that this Hello lacks
+            await context.abort(
+                grpc.StatusCode.UNAVAILABLE,
+                "another stream of this worker has begun meanwhile: say again what you have",
+            )
         link = self._dispatcher.connect(hello)
         reading = asyncio.create_task(self._read(context, link))
         writing = asyncio.create_task(_write(context, link))

@@ -131,6 +131,8 @@ class Worker:
     uid: str
     pool: PoolKey
     link: int | None = None
+    last_link: int = 0
+    """The stream that it has, or had last."""
     slots: int = 1
     free: int = 0
     """Slots that are free, as it has said; those that we have filled since are not counted."""
@@ -418,6 +420,11 @@ class Switchboard:
 
     # ---- what workers say -------------------------------------------------------------------------------------------
 
+    def last_link(self, uid: str) -> int:
+        """The stream that a worker has, or had last; 0 of one that is not known."""
+        worker = self.workers.get(uid)
+        return 0 if worker is None else worker.last_link
+
     def hello(self, link: int, hello: Hello, now: float) -> None:
         """A worker has a stream, and this is all it has."""
         pool = PoolKey(hello.namespace, hello.pool, hello.revision)
@@ -427,7 +434,8 @@ class Switchboard:
             self._members.setdefault(pool, {})[worker.uid] = worker
         elif worker.link is not None:
             self._close(worker, "the worker has dialled again")
-        worker.link, worker.slots, worker.warm = link, max(1, hello.slots), frozenset(hello.code)
+        worker.link = worker.last_link = link
+        worker.slots, worker.warm = max(1, hello.slots), frozenset(hello.code)
         worker.free = worker.slots - len(hello.running)
         worker.leaving = False
         worker.era, worker.heard_at = self._era, now
