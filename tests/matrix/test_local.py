@@ -30,7 +30,7 @@ def test_a_row_comes_out_locally_as_it_must(row: Row, tmp_path: Path, monkeypatc
 def test_every_example_is_played_by_a_cluster_too_but_for_those_that_none_here_can_run() -> None:
     assert {row.module for row in ROWS if row.module.startswith("examples/")} == set(EXAMPLES)
     played = {row.module for row in ROWS if row.runs_in(CLUSTER)}
-    assert set(EXAMPLES) - played == {"examples/actors", "examples/eager", "examples/pods"}
+    assert set(EXAMPLES) - played == {"examples/eager", "examples/pods"}
 
 
 def test_what_rows_say_that_a_cluster_refuses_is_what_the_operator_refuses() -> None:
