@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from dev.console import ROOT
 from localcluster import images, prerequisites, rootfs
 from localcluster.locks import file_lock
 from localcluster.paths import cache_home
+from tests.serving import answering
 
 SECONDS = 120
 
@@ -126,12 +126,9 @@ def index_of(*requirements: str) -> Iterator[str]:
 
     They are fetched once on a machine, so that every build has them at once.
     """
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(_wheels(requirements)))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(_wheels(requirements))))
+    with answering(server) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -14,7 +14,6 @@ import base64
 import json
 import ssl
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +24,7 @@ from urllib.parse import parse_qs
 from localcluster import object_store
 from tests.e2e.conftest import Installed
 from tests.harness import Api, Body
+from tests.serving import answering
 
 AUDIENCE = "sts.amazonaws.com"
 ROLE = "arn:aws:iam::111122223333:role/data"
@@ -151,13 +151,8 @@ def _serving(
         def log_message(self, *_: object) -> None:
             """Nobody reads it."""
 
-    with ThreadingHTTPServer((host, 0), Handler) as server:
-        if secure is not None:
-            server.socket = secure.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer((host, 0), Handler)
+    if secure is not None:
+        server.socket = secure.wrap_socket(server.socket, server_side=True)
+    with answering(server) as port:
+        yield port

@@ -33,6 +33,7 @@ from localcluster import processes
 from tests.e2e.conftest import SYSTEM, Installed
 from tests.harness import Body, plain, wait_until
 from tests.matrix.playing import apply, reference
+from tests.serving import answering
 from windlass_api import names
 
 CALLS = int(os.environ.get("WINDLASS_CHAOS_CALLS") or 0)
@@ -151,14 +152,8 @@ class Register:
         class Server(ThreadingHTTPServer):
             request_queue_size = 128
 
-        with Server((address, 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            try:
-                yield f"http://{address}:{server.server_port}"
-            finally:
-                server.shutdown()
-                thread.join()
+        with answering(Server((address, 0), Handler)) as port:
+            yield f"http://{address}:{port}"
 
 
 class Trouble:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import functools
 import http.server
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from localcluster import catalog, image_registry, images
 from localcluster.image_registry import Registry
 from tests.image_building import Buildah, own_buildah, skip_unless_possible, write_wheel
+from tests.serving import answering
 
 INDEX_USER, INDEX_PASSWORD = "reader", "open-sesame"
 
@@ -78,14 +78,10 @@ def index(possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     package.mkdir(parents=True)
     write_wheel(package, "greeting", "1.0", "TEXT = 'hello from a wheel'\n")
     handler = functools.partial(_IndexHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with answering(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as port:
         netrc = folder / "netrc"
         netrc.write_text(f"machine 127.0.0.1 login {INDEX_USER} password {INDEX_PASSWORD}\n")
-        yield Index(f"http://127.0.0.1:{server.server_address[1]}/simple/", netrc)
-        server.shutdown()
-        thread.join()
+        yield Index(f"http://127.0.0.1:{port}/simple/", netrc)
 
 
 class _IndexHandler(http.server.SimpleHTTPRequestHandler):

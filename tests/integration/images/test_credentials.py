@@ -6,7 +6,6 @@ import base64
 import http.server
 import json
 import subprocess
-import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 
 from localcluster import image_registry
 from tests.image_building import Buildah
+from tests.serving import answering
 from windlass._image import registry
 from windlass._image.builders import ImageBuildError, build
 from windlass._image.spec import ImageSpec
@@ -75,12 +75,8 @@ def tokens(tmp_path: Path) -> Iterator[Tokens]:
         def log_message(self, *_: object) -> None:
             """Silent."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield Tokens(f"http://127.0.0.1:{server.server_address[1]}/token", asked)
-        server.shutdown()
-        thread.join()
+    with answering(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield Tokens(f"http://127.0.0.1:{port}/token", asked)
 
 
 def claims(query: dict[str, str], *, allowed: bool) -> dict[str, Any]:

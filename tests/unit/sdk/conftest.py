@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -15,6 +14,7 @@ import pytest
 
 from localcluster import object_store
 from localcluster.object_store import ObjectStore
+from tests.serving import answering
 
 
 @dataclass
@@ -88,13 +88,9 @@ def http_server(tmp_path: Path) -> Iterator[HttpServer]:
     folder = tmp_path / "served"
     folder.mkdir()
     served = HttpServer(folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(served)) as server:
-        served.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with answering(ThreadingHTTPServer(("127.0.0.1", 0), _handler(served))) as port:
+        served.url = f"http://127.0.0.1:{port}"
         yield served
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,15 @@ import base64
 import http.server
 import json
 import os
-import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.serving import answering
 from windlass._image import registry
 from windlass._image.registry import Credentials, Reference, find_credentials, is_loopback, look_up, parse
 
@@ -62,20 +63,14 @@ class Server:
 
 @pytest.fixture
 def servers() -> Iterator[Callable[[], Server]]:
-    started: list[tuple[Server, threading.Thread]] = []
+    with ExitStack() as started:
 
-    def start() -> Server:
-        server = Server()
-        thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        started.append((server, thread))
-        return server
+        def start() -> Server:
+            server = Server()
+            started.enter_context(answering(server.http))
+            return server
 
-    yield start
-    for server, thread in started:
-        server.http.shutdown()
-        thread.join()
-        server.http.server_close()
+        yield start
 
 
 @pytest.fixture
