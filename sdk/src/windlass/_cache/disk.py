@@ -22,8 +22,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from windlass import _digests
+
 FORMAT = 1
-_BLOCK = 1 << 20
 
 
 class UnusableError(Exception):
@@ -164,24 +165,16 @@ def mark(path: Path) -> list[int]:
 def content_of(path: Path) -> str:
     """The SHA-256 of a file, or of the names and contents of what is below a folder."""
     if not path.is_dir():
-        return _file_digest(path)
+        return _digests.of_file(path).hexdigest()
     told = hashlib.sha256()
     for file in _files(path):
         name = file.relative_to(path).as_posix().encode("utf-8", "surrogateescape")
-        told.update(b"%s\0%s\n" % (name, _file_digest(file).encode()))
+        told.update(b"%s\0%s\n" % (name, _digests.of_file(file).hexdigest().encode()))
     return told.hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _file_digest(path: Path) -> str:
-    told = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            told.update(block)
-    return told.hexdigest()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from windlass import _digests
 from windlass._bundle import files_below, loaded_modules
 from windlass._image.spec import CopyFileDetection, ImageSpec, digest
 
@@ -88,11 +89,7 @@ def write(files: Files, folder: Path) -> None:
 def _sha256(file: File) -> str:
     if isinstance(file.content, bytes):
         return hashlib.sha256(file.content).hexdigest()
-    found = hashlib.sha256()
-    with file.content.open("rb") as content:
-        while block := content.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+    return _digests.of_file(file.content).hexdigest()
 
 
 # -- requirements ------------------------------------------------------------------------------------------------------

@@ -15,14 +15,13 @@ The families of methods stand in classes of their own, each upon the one before:
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from windlass import _store
+from windlass import _digests, _store
 from windlass._app import App
 from windlass._artifacts.artifact import Artifact, ArtifactID, ArtifactKey
 from windlass._artifacts.partitions import Partitions, TimePartition
@@ -428,7 +427,7 @@ class UnionRemote(Running):
             FlyteAssertion: nobody said where data goes.
         """
         path = Path(to_upload)
-        digest = _md5(path)
+        digest = _digests.of_file(path, "md5").digest()
         with self.remote_context():
             if not _store.keeps_outputs():
                 raise FlyteAssertion(
@@ -520,15 +519,6 @@ class UnionRemote(Running):
         if not wanted:
             raise ValueError(f"{caller()}: include something: workflow, task or node executions")
         return events.stream(self.cluster, self.namespace(), event_count, wanted)
-
-
-def _md5(path: Path) -> bytes:
-    """Of a file of any size."""
-    found = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as stream:
-        while part := stream.read(1 << 20):
-            found.update(part)
-    return found.digest()
 
 
 Remote = UnionRemote
