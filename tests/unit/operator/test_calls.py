@@ -49,6 +49,12 @@ def played(story: Story, *definitions: Body, settings: Settings | None = None) -
     return asyncio.run(play())
 
 
+async def never(order: Mapping[str, Any]) -> Body:
+    """A function that does not end by itself."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
 def outputs(status: Body) -> Any:
     assert status["phase"] == "Succeeded", status
     return status["outputs"]["o0"]
@@ -208,10 +214,6 @@ def test_a_call_that_ran_too_long_says_how_long_it_may_run() -> None:
 
 def test_a_worker_that_dies_costs_one_more_attempt_of_what_it_ran() -> None:
     async def story(world: World, fleet: Fleet) -> None:
-        async def never(order: Mapping[str, Any]) -> Body:
-            await asyncio.Event().wait()
-            raise AssertionError
-
         dead = await fleet.add("w0", never)
         world.create(run())
         await world.until(lambda: dead.ran, "the call to begin")
@@ -280,10 +282,6 @@ def test_an_operator_that_starts_anew_learns_from_the_workers(ends_meanwhile: bo
 
 def test_a_run_that_is_cancelled_ends_its_calls() -> None:
     async def story(world: World, fleet: Fleet) -> None:
-        async def never(order: Mapping[str, Any]) -> Body:
-            await asyncio.Event().wait()
-            raise AssertionError
-
         worker = await fleet.add("w0", never)
         created = world.create(run())
         await world.until(lambda: worker.running, "the call to begin")
@@ -299,10 +297,6 @@ def test_a_run_that_is_cancelled_ends_its_calls() -> None:
 
 def test_a_run_that_is_deleted_ends_its_calls() -> None:
     async def story(world: World, fleet: Fleet) -> None:
-        async def never(order: Mapping[str, Any]) -> Body:
-            await asyncio.Event().wait()
-            raise AssertionError
-
         worker = await fleet.add("w0", never)
         world.create(run())
         await world.until(lambda: worker.running, "the call to begin")
@@ -317,10 +311,6 @@ def test_calls_of_a_run_that_was_deleted_unheard_end_when_its_status_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def story(world: World, fleet: Fleet) -> None:
-        async def never(order: Mapping[str, Any]) -> Body:
-            await asyncio.Event().wait()
-            raise AssertionError
-
         worker = await fleet.add("w0", never)
         world.create(run())
         await world.until(lambda: worker.running, "the call to begin")

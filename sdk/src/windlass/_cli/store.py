@@ -50,7 +50,6 @@ def _configure_collect(actions: argparse._SubParsersAction[argparse.ArgumentPars
         help="remove the folders of runs that are gone, and archives of code, to which nothing in the cluster refers",
         allow_abbrev=False,
     )
-    collect.add_argument("prefix", metavar="PREFIX", help="the operator's, such as s3://bucket/windlass/{namespace}")
     collect.add_argument(
         "--older-than",
         type=_seconds,
@@ -59,14 +58,7 @@ def _configure_collect(actions: argparse._SubParsersAction[argparse.ArgumentPars
         help="leave what has something younger in it (default: %(default)s); code of the last two days always stays",
     )
     collect.add_argument("--dry-run", action="store_true", help="remove nothing, say what would be")
-    collect.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="NAMESPACE",
-        help="a namespace that uses the store, where not all may be read (may be given several times)",
-    )
-    _runs.add_place(collect)
+    _add_scope(collect, "a namespace that uses the store, where not all may be read")
 
 
 def _configure_keep_logs(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -76,7 +68,6 @@ def _configure_keep_logs(actions: argparse._SubParsersAction[argparse.ArgumentPa
         " operator that keeps logs (the chart's logs.capture)",
         allow_abbrev=False,
     )
-    keep.add_argument("prefix", metavar="PREFIX", help="the operator's, such as s3://bucket/windlass/{namespace}")
     keep.add_argument(
         "--limit",
         type=int,
@@ -84,14 +75,16 @@ def _configure_keep_logs(actions: argparse._SubParsersAction[argparse.ArgumentPa
         metavar="BYTES",
         help="of a log: half of it its beginning, half its end (default: %(default)s)",
     )
-    keep.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="NAMESPACE",
-        help="a namespace to look at, where not all may be seen (may be given several times)",
+    _add_scope(keep, "a namespace to look at, where not all may be seen")
+
+
+def _add_scope(action: argparse.ArgumentParser, only: str) -> None:
+    """Which store, and whose: of which cluster and namespaces."""
+    action.add_argument("prefix", metavar="PREFIX", help="the operator's, such as s3://bucket/windlass/{namespace}")
+    action.add_argument(
+        "--only", action="append", default=[], metavar="NAMESPACE", help=f"{only} (may be given several times)"
     )
-    _runs.add_place(keep)
+    _runs.add_place(action)
 
 
 def run(arguments: argparse.Namespace) -> int:
