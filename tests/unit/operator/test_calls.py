@@ -307,6 +307,27 @@ def test_a_run_that_is_deleted_ends_its_calls() -> None:
     played(story, task(), chain(2))
 
 
+def test_a_run_of_which_all_is_written_down_ends_its_calls_when_it_is_deleted() -> None:
+    """No news of a call, and no write that is refused, wakes it any more."""
+
+    async def story(world: World, fleet: Fleet) -> None:
+        async def never(order: Mapping[str, Any]) -> Body:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        def is_told() -> bool:
+            nodes = world.status("e").get("nodes") or {}
+            return bool(nodes) and nodes["n0"]["phase"] == "Running"
+
+        worker = await fleet.add("w0", never)
+        world.create(run())
+        await world.until(is_told, "the call to be told of")
+        world.answer("DELETE", f"/apis/windlass.dev/v1alpha1/namespaces/{NAMESPACE}/executions/e", {})
+        await world.until(lambda: not worker.running and not world.dispatcher.board.calls, "nothing to be left")
+
+    played(story, task(), chain(2))
+
+
 def test_calls_of_a_run_that_was_deleted_unheard_end_when_its_status_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -132,6 +132,9 @@ class Reconciler:
             parent = self.store.forget_child(body)
             for key in self.store.forget_execution(body):
                 self.queue.wake(key)
+            namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+            if self.dispatcher.has(namespace, name):  # its calls have to end
+                self.queue.wake(("Execution", namespace, name))
         else:
             parent = self.store.remember_child(body)
             self._wake_plan(body)
