@@ -7,6 +7,8 @@ lost at once where a Lease could not be renewed. Nobody has a shard in between.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tests.simulator.faults import Life, Operator
 from tests.simulator.world import World
 from windlass_operator.core.sharding import shard_of
@@ -17,6 +19,8 @@ GAP = (0.6, 3.0)
 """Seconds for which nobody has a shard that moves: longer than any message to a worker takes (see ``faults``)."""
 PAUSE = (1.0, 20.0)
 """Seconds between two moves for no reason at all, while there is trouble."""
+TOLD_EVERY = 2.0
+"""Seconds between two Leases, which tell how many calls wait with a replica."""
 
 
 class Share:
@@ -56,6 +60,8 @@ class Replicas:
         if len(self.operators) > 1:
             self._later(GAP, self._hand_out)
             self._later(PAUSE, self._move_some)
+            if self._world.scenario.has_actors:
+                self._timeline.call_later(TOLD_EVERY, self._tell_what_waits)
 
     @property
     def lives(self) -> list[Life]:
@@ -77,6 +83,14 @@ class Replicas:
         """All streams begin anew."""
         for operator in self.operators:
             operator.relist()
+
+    def _tell_what_waits(self) -> None:
+        """How many calls wait with the others, each hears of all."""
+        self._timeline.call_later(TOLD_EVERY, self._tell_what_waits)
+        waiting = {life: Counter(life.reconciler.pools.waiting()) for life in self.lives}
+        for life in self.lives:
+            others = (counts for other, counts in waiting.items() if other is not life)
+            life.reconciler.pools.waiting_elsewhere(sum(others, Counter()))
 
     # ---- shards ----
 

@@ -293,7 +293,7 @@ class Maker:
             doubled=some(0.1, 0.5),
             delay=dice.choice((0.01, 0.5, 5.0)),
             crashes=some(0.01, 0.05),
-            jumps=tuple(jump for jump in jumps if not (self.pools and jump[1] < 0)) if dice.random() < 0.3 else (),
+            jumps=tuple(jumps) if dice.random() < 0.3 else (),
             broken=some(0.1, 0.3) if self.pools else 0.0,
             deaths=some(0.2) if self.pools else 0.0,
         )

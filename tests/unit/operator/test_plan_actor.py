@@ -187,6 +187,27 @@ def test_an_earlier_revision_has_as_many_workers_as_another_replica_has_started_
     assert drained(none) == [one.uid for one in several], "scaling to 0 is for all of them"
 
 
+@pytest.mark.parametrize("stage", [Stage.STARTING, Stage.STUCK])
+def test_a_worker_that_has_not_called_yet_stays_while_calls_wait_with_another_replica(stage: Stage) -> None:
+    """The keeper doesn't have the calls that it was started for; a large image may take minutes."""
+    old = pod(0, stage, revision="r-old")
+    assert deleted(plan(old, waiting_elsewhere=1)) == []
+    assert set(deleted(plan(old))) == {old.name}
+
+
+def test_a_worker_that_cannot_start_is_not_in_vain_while_calls_wait_with_another_replica() -> None:
+    stuck = pod(0, Stage.STUCK, reason="Unschedulable")
+    assert deleted(plan(stuck, waiting_elsewhere=1)) == []
+    assert deleted(plan(stuck)) == [stuck.name]
+
+
+def test_how_long_a_worker_was_not_needed_is_measured_by_one_clock() -> None:
+    """Ours may be minutes ahead of the API server's: then each worker would go as soon as it is made."""
+    old, stuck = pod(0, Stage.STARTING, revision="r-old", seen=NOW), pod(1, Stage.STUCK, seen=NOW)
+    found = plan(old, stuck)
+    assert (deleted(found), found.wake_at) == ([], NOW + DRAIN_IDLE)
+
+
 # ---- PodTemplates that are named ------------------------------------------------------------------------------------
 
 NAMED = environment(podTemplateName="base")

@@ -356,11 +356,11 @@ class _Revision:
         return max(0, len(self.alive) - self.limit) if self.current or self.limit == 0 else 0
 
     def _is_stuck_in_vain(self, pod: WorkerPod) -> bool:
-        """Whether it can't start, and nothing has waited for it for a while."""
-        if pod.stage is not Stage.STUCK or self.demand.waiting or self.limit == 0:
+        """Whether it can't start, and nothing has waited for it for a while, here or with another replica."""
+        if pod.stage is not Stage.STUCK or self.demand.waiting or self.observed.waiting_elsewhere or self.limit == 0:
             return False
-        self.times.append(pod.created + STUCK_IN_VAIN)
-        return self.observed.now >= pod.created + STUCK_IN_VAIN
+        self.times.append(pod.known_since + STUCK_IN_VAIN)
+        return self.observed.now >= pod.known_since + STUCK_IN_VAIN
 
     def _worth(self, pod: WorkerPod) -> tuple[int, float]:
         """The first to go: those that don't run, then the idle, then the youngest."""
@@ -373,11 +373,13 @@ class _Revision:
         return DrainWorker(pod.uid, reason) if pod.stage is Stage.RUNNING else _delete(pod)
 
     def _outdated(self, pods: Iterable[WorkerPod]) -> Iterator[PoolAction]:
-        """Workers of an earlier revision that nobody has needed for a while. Other replicas may need them."""
+        """Workers of an earlier revision that nobody has needed for a while. Those that other replicas use are not
+        idle; one that has not called yet may be what calls wait for there.
+        """
         for pod in pods:
             worker = self.observed.workers.get(pod.uid)
-            idle_since = worker.idle_since if worker is not None else pod.created
-            if idle_since is None:
+            idle_since = worker.idle_since if worker is not None else pod.known_since
+            if idle_since is None or (worker is None and self.observed.waiting_elsewhere):
                 continue
             if self.observed.now >= idle_since + DRAIN_IDLE:
                 yield self._dismiss(pod, "the environment has changed, and nothing needs its earlier form")

@@ -56,6 +56,13 @@ class WorkerPod:
     """A hash of the certificate authority that it trusts."""
     mounted: bool = False
     """Whether its node has given it its volumes and its network."""
+    seen: float = 0.0
+    """When this replica heard of it first, by its own clock."""
+
+    @property
+    def known_since(self) -> float:
+        """Since when it has been there, by a clock that may be compared with ours: the API server's may be another."""
+        return max(self.created, self.seen)
 
     @property
     def ended(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from windlass_api import conditions
@@ -149,7 +149,8 @@ class Pools:
             return
         if pool.versions.get(pod.uid, -1) > version:
             return
-        before, pod = pool.pods.get(pod.uid), pod.troubled(pool.troubles.get(pod.uid))
+        before = pool.pods.get(pod.uid)
+        pod = replace(pod, seen=clock.now() if before is None else before.seen).troubled(pool.troubles.get(pod.uid))
         pool.pods[pod.uid], pool.versions[pod.uid] = pod, version
         if before != pod:
             self._changed(key)
