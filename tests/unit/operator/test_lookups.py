@@ -14,8 +14,19 @@ from windlass_api.cache_key import CacheKey
 from windlass_operator.clients.cluster import Answer
 from windlass_operator.core.actions import Held, Outcome, Reserve, Reserved
 from windlass_operator.core.caching import Holder, reservation
-from windlass_operator.core.observed import AskCache, AskPrevious, AskSegments, AskValue, Lost, Previous
+from windlass_operator.core.observed import (
+    AskCache,
+    AskPrevious,
+    AskSegments,
+    AskValue,
+    Elements,
+    ExecutionState,
+    Lost,
+    NodeState,
+    Previous,
+)
 from windlass_operator.core.segments import content_of, manifest as segment
+from windlass_operator.core.states import NodePhase
 from windlass_operator.manifests.objects import controller_revision, owner_reference, value_config_map
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.caching import CacheKeeper
@@ -219,6 +230,28 @@ def test_a_turn_of_somebody_who_is_over_is_taken(world: World, uid: str | None, 
     if uid is not None:
         world.track("f", uid, phase)
     assert mine(world.reserve(ME)) == (True, "")
+
+
+@pytest.mark.parametrize(("phases", "is_over"), [("S3R1P9", False), ("S4P9", True), ("P3F1", True), ("S2", False)])
+def test_a_turn_of_an_element_that_is_over_is_taken_although_its_map_goes_on(
+    world: World, phases: str, is_over: bool
+) -> None:
+    """It gave its turn back, and nobody answered: elements with the same inputs would wait for it for ever."""
+    world.reserve(OTHER)
+    node = {"phase": "Running", "elements": {"total": 13, "segments": 0, "phases": phases}}
+    world.store.remember_execution(execution("f", uid="u2", status={"phase": "Running", "nodes": {"b": node}}))
+    assert mine(world.reserve(ME))[0] is is_over
+
+
+def test_what_we_know_of_our_own_elements_counts_before_the_status_says_so(world: World) -> None:
+    world.reserve(OTHER)
+    told = {"phase": "Running", "elements": {"total": 4, "segments": 0, "phases": "R4"}}
+    world.store.remember_execution(execution("f", uid="u2", status={"phase": "Running", "nodes": {"b": told}}))
+    tracked = world.store.executions["ns", "f"]
+    for phases, is_over in ((b"RRRR", False), (b"RRRS", True)):
+        node = NodeState(phase=NodePhase.RUNNING, elements=Elements(bytearray(phases)))
+        tracked.state = ExecutionState(nodes={"b": node})
+        assert mine(world.reserve(ME))[0] is is_over
 
 
 def test_a_turn_that_cannot_be_taken_is_held_back_with_the_reason(world: World) -> None:

@@ -298,6 +298,20 @@ def _elements(elements: Elements) -> Status:
 
 
 _RUN = re.compile(r"(.)\1*")
+_LENGTH = re.compile(r"([A-Z])(\d+)")
+
+
+def letter_of(lengths: str, element: int) -> str:
+    """The letter of one element in a map's run lengths; empty where they don't reach so far.
+
+    >>> letter_of("S2R1P30", 2)
+    'R'
+    """
+    for letter, length in _LENGTH.findall(lengths):
+        element -= int(length)
+        if element < 0:
+            return str(letter)
+    return ""
 
 
 def shorten(text: str, limit: int = MESSAGE_LIMIT) -> str:

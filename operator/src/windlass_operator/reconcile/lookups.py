@@ -17,6 +17,7 @@ from windlass_operator.clients.cluster import Answer, Cluster
 from windlass_operator.core.actions import Held, Outcome, Reserve, Reserved, Unavailable
 from windlass_operator.core.caching import Holder, Mine, Stale, Theirs, reserved
 from windlass_operator.core.closure import Closure
+from windlass_operator.core.durable import ENDED
 from windlass_operator.core.observed import (
     AskCache,
     AskPrevious,
@@ -28,16 +29,17 @@ from windlass_operator.core.observed import (
     Reservation,
 )
 from windlass_operator.core.states import FINISHED, TERMINAL
-from windlass_operator.core.status import parse
+from windlass_operator.core.status import letter_of, parse
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.caching import CacheKeeper
 from windlass_operator.reconcile.closures import ClosureKeeper
 from windlass_operator.reconcile.definitions import NotReachableError
-from windlass_operator.reconcile.store import Store
+from windlass_operator.reconcile.store import Store, Tracked
 
 VALUE_KEY = "value.json.gz"
 OVER = frozenset(phase.value for phase in FINISHED)
 NODE_OVER = frozenset(phase.value for phase in TERMINAL)
+ENDED_LETTERS = frozenset(map(chr, ENDED))
 
 
 class Lookups:
@@ -85,14 +87,16 @@ class Lookups:
                 return Reserved(Reservation(False, "waits for others to let go of this result", clock.now()))
 
     def _alive(self, namespace: str) -> Callable[[Holder], bool]:
-        """Whether whoever holds a reservation is still at it: neither its Execution nor its node is over."""
+        """Whether whoever holds a reservation is still at it: neither its Execution nor its node is over, nor its
+        element of a map. That it gave the reservation back may have come to nothing.
+        """
 
         def alive(holder: Holder) -> bool:
             tracked = self._store.executions.get((namespace, holder.execution))
             if tracked is None or tracked.uid != holder.uid or tracked.latest.get("phase") in OVER:
                 return False
             node = (tracked.latest.get("nodes") or {}).get(holder.node) or {}
-            return node.get("phase") not in NODE_OVER
+            return node.get("phase") not in NODE_OVER and not _has_ended(tracked, holder, node)
 
         return alive
 
@@ -128,6 +132,17 @@ class Lookups:
         if not isinstance(closure, Closure):
             return None
         return Previous(execution, closure, parse(status), body.get("spec") or {})
+
+
+def _has_ended(tracked: Tracked, holder: Holder, told: Mapping[str, Any]) -> bool:
+    """Whether the element that holds a reservation has ended: as we know it, or as the status tells of its map."""
+    if holder.element is None:
+        return False
+    ours = tracked.state.nodes.get(holder.node)
+    if ours is not None and ours.elements is not None and ours.elements.loaded and holder.element < ours.elements.total:
+        return ours.elements.phases[holder.element] in ENDED
+    lengths = (told.get("elements") or {}).get("phases") or ""
+    return letter_of(lengths, holder.element) in ENDED_LETTERS
 
 
 def _heard(answer: Answer) -> Mapping[str, Any]:
