@@ -26,6 +26,7 @@ from windlass_operator.core.actions import (
     TellExecution,
     Unavailable,
 )
+from windlass_operator.core.clock import rfc3339
 from windlass_operator.core.observed import ChildView, Place
 from windlass_operator.core.plan_execution import plan_execution
 from windlass_operator.kinds.evidence import Failure, FailureKind, Waiting
@@ -477,6 +478,18 @@ def test_a_quota_that_stays_used_up_is_waited_for_no_longer_than_that() -> None:
     model.run_pass()
     assert model.status["error"]["code"] == "QueueTimeout"
     assert model.status["error"]["message"].endswith("queueTimeout of 60s: pods: 10 of 10")
+
+
+def test_a_pod_that_is_about_to_be_deleted_keeps_its_place_until_it_is() -> None:
+    spec, narrow = {**TAKES, "timeout": "60s"}, Settings(max_parallel_pods=1)
+    model = run({"id": "a"}, {"id": "b"}, settings=narrow, keeps_going=True, t=spec)
+    model.run_pod("a", since=rfc3339(NOW))
+    model.now = NOW + 60
+    plan = model.run_pass()
+    assert (model.node("a").reason, [type(action) for action in plan.actions]) == ("TimeoutExpired", [DeletePod])
+    assert model.node("b").reason == "ParallelismLimit"
+    model.run_pass()
+    assert phases(model)["b"] == "Queued"
 
 
 def test_planning_a_run_that_is_over_does_nothing() -> None:

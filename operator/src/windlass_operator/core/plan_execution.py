@@ -119,6 +119,7 @@ class _Pass:
         learned, wake_at = self.work.learned, self.work.wake_at
         doomed: dict[str, NodeState] = {}
         while True:
+            self._count_leaving()
             self._start_all()
             failed = self._ended_as(NodePhase.FAILED, settled)
             if failed.keys() <= doomed.keys():
@@ -213,6 +214,13 @@ class _Pass:
         return _failed(state, kept, self.work.now) if isinstance(kept, Failure) else replace(state, outputs=kept)
 
     # -- what to begin
+
+    def _count_leaving(self) -> None:
+        """Pods that are about to be deleted are at work until they are: what takes their place waits as long. (Calls
+        are left out: there are thousands, and they end as soon as they are told.)
+        """
+        facts, pods = self.work.facts, unfinished(self.observed.pods)
+        facts.active += sum(_is_left_over(self.observed, facts.nodes, facts.stopping, view) for view in pods)
 
     def _start_all(self) -> None:
         nodes, states = self.closure.nodes, self.work.facts.nodes
