@@ -199,7 +199,12 @@ def test_a_workflow_of_this_file_is_registered_and_run(remote: UnionRemote) -> N
         remote.wait(run, timeout=0.1)
 
     def operate() -> None:
-        node = {"phase": "Succeeded", "task": double.object_name, "attempt": 0, "outputs": {"o0": 6}}
+        node = {
+            "phase": "Succeeded",
+            "task": double.object_name,
+            "startedAt": "2024-01-01T00:00:02Z",
+            "outputs": {"o0": 6},
+        }
         write_status(remote, "Execution", run.id.name, {"phase": "Running", "nodes": {"n0": node}})
         write_status(remote, "Execution", run.id.name, {"phase": "Succeeded", "outputs": {"o0": 12}})
 
@@ -309,7 +314,10 @@ def test_a_field_that_the_cluster_does_not_know_is_refused_by_name(remote: Union
 def test_runs_are_told_of_as_they_change(remote: UnionRemote) -> None:
     run = remote.execute(double, inputs={"a": 1})
     write_status(
-        remote, "Execution", run.id.name, {"phase": "Running", "nodes": {"n0": {"phase": "Running", "attempt": 0}}}
+        remote,
+        "Execution",
+        run.id.name,
+        {"phase": "Running", "nodes": {"n0": {"phase": "Running", "task": "t", "startedAt": "2024-01-01T00:00:02Z"}}},
     )
 
     async def listen() -> list[tuple[str, str]]:

@@ -539,7 +539,12 @@ def test_looking_again_takes_python_types_and_finds_the_runs_that_nodes_started(
     owner["uid"] = run.object["metadata"]["uid"]
     changes = {"metadata": {"labels": {names.LABEL_NODE: "n0"}, "ownerReferences": [owner]}}
     objects.patch(remote.cluster, "Execution", meta["name"], DEVELOPMENT, changes)
-    node = {"phase": "Succeeded", "task": moved.object_name, "attempt": 0, "outputs": {"o0": {"x": 2}}}
+    node = {
+        "phase": "Succeeded",
+        "task": moved.object_name,
+        "startedAt": "2024-01-01T00:00:02Z",
+        "outputs": {"o0": {"x": 2}},
+    }
     node |= {"startedAt": "2024-01-01T00:00:00Z", "finishedAt": "2024-01-01T00:00:02Z"}
     status = {"phase": "Succeeded", "nodes": {"n0": node}, "outputs": {"o0": {"x": 2}}}
     write_status(remote, DEVELOPMENT, run.id.name, status)

@@ -105,7 +105,7 @@ def make_bundle(files: dict[str, Path], store: str | None = None) -> Bundle:
         return Bundle(name, data, listed)
     if store:
         digest = hashlib.sha256(archive).hexdigest()
-        return Bundle(name, data, listed, {"uri": names.code_archive(_checked(store), digest), "sha256": digest})
+        return Bundle(name, data, listed, {"uri": names.code_archive(checked_store(store), digest), "sha256": digest})
     sizes = {place: len(content) for place, content in contents.items()}
     raise BundleError(_too_large(f"{_human(len(data))} compressed", f"{_human(LIMIT)} compressed", sizes, _NO_STORE))
 
@@ -216,7 +216,8 @@ def _refuse_huge(files: dict[str, Path]) -> None:
         raise BundleError(_too_large(size, _human(MOST_TO_PACK), sizes, ""))
 
 
-def _checked(store: str) -> str:
+def checked_store(store: str) -> str:
+    """The address of a store. Raises BundleError where it is none."""
     if "://" not in store or "{" in store:
         raise BundleError(
             f"the store {store!r} for code bundles is no address of a folder, such as s3://bucket/windlass"

@@ -160,6 +160,14 @@ def test_conditions_tell_how_an_execution_is(state: ExecutionState, expected: di
     assert told(rendered(state)) == expected
 
 
+@pytest.mark.parametrize(
+    ("nodes", "words"), [("", "it has no nodes"), ("a", "its one node is over"), ("ab", "all 2 nodes are over")]
+)
+def test_success_counts_its_nodes_as_people_do(nodes: str, words: str) -> None:
+    state = ExecutionState(ExecutionPhase.SUCCEEDED, {name: NodeState(P.SUCCEEDED) for name in nodes})
+    assert message(rendered(state), "Succeeded") == words
+
+
 def test_a_node_is_rendered_with_what_there_is_to_say() -> None:
     state = ExecutionState(
         ExecutionPhase.RUNNING,

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.unit.sdk.fake_api import FakeApi, execution
+from tests.unit.sdk.fake_api import FakeApi, execution, thing
 from windlass import _remote
 from windlass._cli import main
-from windlass._remote.client import remote_error
+from windlass._remote.client import Object, remote_error
+from windlass_api.names import pod_name
 
 POD = "/api/v1/namespaces/team/pods/{}/log"
 TIMES = {"startedAt": "2026-11-22T19:00:05Z", "finishedAt": "2026-11-22T19:00:09Z"}
@@ -33,6 +34,14 @@ class WithLogs(FakeApi):
         super().__init__(*there)
         self.logs: dict[str, Any] = {}
         self.asked: list[Mapping[str, str]] = []
+        self.pods: dict[str, list[Object]] = {}
+        """By the selector that finds them."""
+
+    def request(self, method: str, path: str, *, what: str, body: Any = None, **more: Any) -> Object:
+        """As `Cluster.request`, with pods."""
+        if path.endswith("/pods"):
+            return {"items": self.pods.get(more["query"]["labelSelector"], [])}
+        return super().request(method, path, what=what, body=body, **more)
 
     def text(self, path: str, query: Mapping[str, str], *, what: str, seconds: float) -> Iterator[bytes]:
         """As `Cluster.text`."""
@@ -54,6 +63,8 @@ def api(tmp_path: Path) -> WithLogs:
         "n2": {**DONE, "elements": {"total": 9}},
         "n3": {**DONE, "execution": "run-1-n3-0"},
         "n4": {"phase": "Pending", "task": "job.f"},
+        "n5": {**DONE, "cache": {"state": "Hit"}},
+        "n6": {"phase": "Pending", "task": "job.f", "attempt": 1, "startedAt": TIMES["startedAt"]},
     }
     return WithLogs(
         execution("run-1", "Failed", nodes=nodes, logs={"folder": f"file://{tmp_path}/logs", "links": links}),
@@ -111,7 +122,27 @@ def test_without_a_node_all_that_had_pods_of_their_own_tell_theirs(
 ) -> None:
     api.logs[POD.format("run-1-n0-0")] = b"live\n"
     kept(tmp_path, "n1/2.log", "kept\n")
-    assert cli("run-1") == (0, "==> n0 job.f, attempt 0 <==\nlive\n\n==> n1 job.f, attempt 2 <==\nkept\n", "")
+    kept(tmp_path, "n6/0.log", "failed\n")
+    told = [("n0 job.f, attempt 0", "live"), ("n1 job.f, attempt 2", "kept"), ("n6 job.f, attempt 0", "failed")]
+    assert cli("run-1") == (0, "\n".join(f"==> {title} <==\n{text}\n" for title, text in told), "")
+    assert cli("run-1", "--attempt", "2") == (0, "kept\n", "")
+
+
+def test_of_an_element_the_last_attempt_is_the_last_one_that_left_a_pod_or_a_log(
+    cli: Callable[..., Result], api: WithLogs, tmp_path: Path
+) -> None:
+    kept(tmp_path, "n2/7/0.log", "first\n")
+    kept(tmp_path, "n2/7/1.log", "second\n")
+    element = ("run-1", "n2", "--element", "7")
+    assert cli(*element) == (0, "second\n", "")
+    found = cli(*element, "--attempt", "2")
+    assert found.code == 1 and "there is no attempt 2 of element 7 of n2; there are 0 to 1" in found.err
+    labels = {"windlass.dev/execution": "run-1", "windlass.dev/node": "n2", "windlass.dev/element": "7"}
+    pod = thing("Pod", "third", {}, metadata={"labels": {**labels, "windlass.dev/attempt": "2"}})
+    api.pods[",".join(f"{key}={value}" for key, value in labels.items())] = [pod]
+    api.logs[POD.format(pod_name("run-1", "n2", 2, 7))] = b"third\n"
+    assert cli(*element) == (0, "third\n", "")
+    assert cli(*element, "--attempt", "0") == (0, "first\n", "")
 
 
 def test_following_waits_for_a_pod_that_has_not_begun(cli: Callable[..., Result], api: WithLogs) -> None:
@@ -119,6 +150,16 @@ def test_following_waits_for_a_pod_that_has_not_begun(cli: Callable[..., Result]
     api.logs[POD.format("run-1-n0-0")] = [400, b"at last\n"]
     assert cli("run-1", "n0", "--follow") == (0, "at last\n", "")
     assert api.asked[-1] == {"container": "main", "follow": "true"}
+
+
+def test_following_waits_for_the_first_attempt_to_begin(
+    cli: Callable[..., Result], api: WithLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = api.objects["/apis/windlass.dev/v1alpha1/namespaces/team/executions/run-1"]["status"]
+    status["phase"] = "Running"
+    monkeypatch.setattr("time.sleep", lambda _: status["nodes"]["n4"].update(TIMES, phase="Queued"))
+    api.logs[POD.format("run-1-n4-0")] = b"begun\n"
+    assert cli("run-1", "n4", "--follow") == (0, "begun\n", "")
 
 
 def test_following_a_pod_that_never_began_ends(cli: Callable[..., Result], api: WithLogs) -> None:
@@ -130,10 +171,20 @@ def test_following_a_pod_that_never_began_ends(cli: Callable[..., Result], api: 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("run-1", "n9"), "run-1 has no node 'n9'; it has n0, n1, n2, n3, n4"),
+        (("run-1", "n9"), "run-1 has no node 'n9'; it has n0, n1, n2, n3, n4, n5, n6"),
         (("run-1", "n2"), "n2 is a map: say which element, --element 0 to 8"),
+        (("run-1", "n2", "--element", "9"), "n2 has no element 9; there are --element 0 to 8"),
+        (("run-1", "n0", "--element", "0"), "n0 is no map, so it has no element 0: leave out --element"),
+        (("run-1", "--element", "0"), "say which, windlass logs run-1 NODE --element 0"),
+        (("run-1", "n0", "--attempt", "5"), "there is no attempt 5 of n0; the only one is 0"),
+        (("run-1", "n1", "--attempt", "3"), "there is no attempt 3 of n1; there are 0 to 2"),
+        (("run-1", "n1", "--attempt", "-1"), "there is no attempt -1 of n1; there are 0 to 2"),
+        (("run-1", "--attempt", "3"), "there is no attempt 3 of any node of run-1; there are 0 to 2"),
+        (("run-1", "n4"), "n4 has had no attempt, so it has no log: windlass explain run-1 n4 says why"),
+        (("run-1", "n5"), "n5 has had no attempt, so it has no log: windlass explain run-1 n5 says why"),
+        (("run-1", "n6"), "the pod run-1-n6-0 is gone"),
         (("run-1", "n3"), "n3 has no pod: run-1-n3-0 runs in its place; windlass logs run-1-n3-0"),
-        (("run-1", "--follow"), "--follow goes on with one node: say which of n0, n1"),
+        (("run-1", "--follow"), "--follow goes on with one node: say which of n0, n1, n6"),
         (("run-1", "n0"), "the pod run-1-n0-0 is gone, and there is no log at file://"),
         (("plain", "n0"), "and the operator keeps no logs (the chart's logs.capture)"),
         (("nobody",), "Execution nobody"),

@@ -60,7 +60,7 @@ RUNNING: dict[str, Any] = {
             "finishedAt": "2024-01-01T00:00:04Z",
             "outputs": {"o0": "90s"},
         },
-        "n1": {"phase": "Running", "task": "t", "attempt": 0, "startedAt": "2024-01-01T00:00:04Z"},
+        "n1": {"phase": "Running", "task": "t", "startedAt": "2024-01-01T00:00:04Z"},
         "n2": {"phase": "Skipped"},
     },
 }
@@ -170,7 +170,18 @@ def test_nodes_have_phases_values_and_attempts() -> None:
 
 def test_a_node_that_failed_tells_why() -> None:
     found = execution(
-        {"phase": "Failed", "nodes": {"n0": {"phase": "Failed", "attempt": 0, "reason": "Oops", "message": "no"}}}
+        {
+            "phase": "Failed",
+            "nodes": {
+                "n0": {
+                    "phase": "Failed",
+                    "task": "t",
+                    "startedAt": "2024-01-01T00:00:02Z",
+                    "reason": "Oops",
+                    "message": "no",
+                }
+            },
+        }
     )
     node = found.node_executions["n0"]
     assert node.error is not None

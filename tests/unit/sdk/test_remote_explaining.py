@@ -35,7 +35,7 @@ NODES: dict[str, Any] = {
     "n4": {"phase": "Running", "name": "pause", "until": "2026-11-22T19:00:42Z"},
     "n5": {"phase": "Running", "launchPlan": "nightly", "execution": "run-1-n5-0"},
     "n6": {"phase": "Queued", "task": "a", "reason": "ErrImagePull", "message": "no such image\nat all"},
-    "n7": {"phase": "Pending", "task": "b", "attempt": 0, "retryAt": "2026-11-22T19:00:20Z"},
+    "n7": {"phase": "Pending", "task": "b", "attempt": 1, "retryAt": "2026-11-22T19:00:20Z"},
     "n8": {"phase": "Pending", "task": "c", "cache": {"state": "Waiting", "message": "run-9 computes it"}},
     "n9": {"phase": "Failed", "task": "d", "reason": "ValueError", "message": "no", "resume": "it had failed"},
     "n11": {"phase": "Skipped", "task": "e"},
@@ -83,10 +83,31 @@ def test_one_node_says_everything() -> None:
         "n2.n9 job.count:",
         "  Running, 2.0s",
         "  runs",
-        "  attempt 2, failures so far: 1 user",
+        "  attempt 1, failures so far: 1 user",
         "  logs: kubectl logs -n team -l windlass.dev/execution=run-1,windlass.dev/node=n2.n9 --tail=-1, or windlass"
         " logs run-1 n2.n9",
     ]
+
+
+@pytest.mark.parametrize(
+    ("node", "told"),
+    [
+        ({}, ["  attempt 0", "  logs: kubectl logs -n team -l {} --tail=-1, or windlass logs run-1 n1"]),
+        (
+            {"elements": {"total": 2, "succeeded": 2}},
+            ["  attempt 0", "  logs: kubectl logs -n team -l {} --tail=-1, or windlass logs run-1 n1 --element N"],
+        ),
+        ({"cache": {"state": "Hit", "entry": "c"}}, ["  its result was taken from the cache (c)"]),
+        ({"reason": "Reused", "resume": "taken from run-0"}, ["  resumed: taken from run-0"]),
+    ],
+)
+def test_a_first_attempt_is_told_with_its_log_unless_the_result_was_there_already(
+    node: dict[str, Any], told: list[str]
+) -> None:
+    times = {"startedAt": "2026-11-22T19:00:10Z", "finishedAt": "2026-11-22T19:00:11Z"}
+    obj = execution("run-1", "Running", nodes={"n1": {"phase": "Succeeded", "task": "job.f", **times, **node}})
+    labels = "windlass.dev/execution=run-1,windlass.dev/node=n1"
+    assert explaining.lines(obj, NOW, "n1")[2:] == [line.format(labels) for line in told]
 
 
 def test_a_node_that_is_not_there_is_told_with_those_that_are() -> None:

@@ -37,7 +37,7 @@ def test_a_run_is_a_tree_in_the_order_of_its_node_ids() -> None:
         """\
 wc-x1  Running 2/7  12s
 ├ ✔ n0 split  0.8s
-├ ◐ n1 count_words  11s  attempt 2
+├ ◐ n1 count_words  11s  attempt 1
 ├ ✖ n2 job.count  1.5s  ValueError: no
 ├ ◌ n3 pull  ImagePullBackOff: manifest unknown
 ├ ↷ n4 rest
@@ -172,7 +172,7 @@ def test_a_log_is_told_of_a_gate_and_where_a_suspended_run_stands() -> None:
 def test_another_attempt_is_a_change() -> None:
     first = {"nodes": {"n0": node("Running")}}
     second = {"nodes": {"n0": node("Running", attempt=1)}}
-    assert tree.changes(first, second) == ["◐ n0: Running  attempt 2"]
+    assert tree.changes(first, second) == ["◐ n0: Running  attempt 1"]
 
 
 @pytest.mark.parametrize(

@@ -396,12 +396,14 @@ def _conditions(
     if not finished:
         return listed
     if state.phase is ExecutionPhase.SUCCEEDED:
-        listed = _set(
-            listed, conditions.SUCCEEDED, True, "Succeeded", f"all {len(state.nodes)} nodes are over", generation, now
-        )
+        listed = _set(listed, conditions.SUCCEEDED, True, "Succeeded", _all_over(len(state.nodes)), generation, now)
     else:
         listed = _set(listed, conditions.FAILED, True, _reason(state), shorten(_story(state)), generation, now)
     return _set(listed, conditions.FINISHED, True, state.phase.value, "", generation, now)
+
+
+def _all_over(count: int) -> str:
+    return {0: "it has no nodes", 1: "its one node is over"}.get(count, f"all {count} nodes are over")
 
 
 def _reason(state: ExecutionState) -> str:

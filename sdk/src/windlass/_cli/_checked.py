@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from windlass import _emit, _project
-from windlass._bundle import Bundle, files_below, loaded_modules, make_bundle, upload
+from windlass._bundle import Bundle, checked_store, files_below, loaded_modules, make_bundle, upload
 from windlass._entity import Entity
 from windlass._modules import locate
 from windlass_api.findings import NOT_FOUND
@@ -31,8 +31,8 @@ STORE_HELP = (
 
 
 def store_of(given: str | None = None) -> str | None:
-    """Where code goes that is too large for a ConfigMap."""
-    return given or os.environ.get(PREFIX_VARIABLE) or None
+    """Where code goes that is too large for a ConfigMap. Raises BundleError where what is given is no such place."""
+    return checked_store(given) if given else os.environ.get(PREFIX_VARIABLE) or None
 
 
 class InvalidManifestsError(Exception):

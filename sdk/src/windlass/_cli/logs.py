@@ -33,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints."""
     cluster = _runs.connected(arguments)
     execution = _runs.execution(cluster, arguments.execution)
-    found = logs.attempts(execution, arguments.node, arguments.attempt, arguments.element)
+    if arguments.follow and arguments.node:
+        execution = logs.begun(cluster, execution, arguments.node)
+    found = logs.attempts(cluster, execution, arguments.node, arguments.attempt, arguments.element)
     if arguments.follow and len(found) > 1:
         nodes = ", ".join(one.node for one in found)
         raise RemoteError(f"--follow goes on with one node: say which of {nodes}")

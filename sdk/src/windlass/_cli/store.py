@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import re
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from functools import partial
 
+from windlass import _store
 from windlass._cli import _runs
 from windlass._exceptions import FlyteSystemException
 from windlass._remote import collecting, keeping
@@ -25,6 +27,7 @@ NAME = "store"
 HELP = "remove from the store what nothing refers to, or bring logs of container tasks there"
 TTL = "720h"
 LIMIT = 1 << 20
+PLACEHOLDERS = ("{namespace}", "{project}", "{domain}")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +83,12 @@ def _configure_keep_logs(actions: argparse._SubParsersAction[argparse.ArgumentPa
 
 def _add_scope(action: argparse.ArgumentParser, only: str) -> None:
     """Which store, and whose: of which cluster and namespaces."""
-    action.add_argument("prefix", metavar="PREFIX", help="the operator's, such as s3://bucket/windlass/{namespace}")
+    action.add_argument(
+        "prefix",
+        metavar="PREFIX",
+        type=_prefix,
+        help="the operator's (the chart's store.prefix), such as s3://bucket/windlass/{namespace}",
+    )
     action.add_argument(
         "--only", action="append", default=[], metavar="NAMESPACE", help=f"{only} (may be given several times)"
     )
@@ -113,6 +121,7 @@ def _keep_logs(arguments: argparse.Namespace) -> int:
 def _collect(arguments: argparse.Namespace) -> int:
     cluster, counts, size = _runs.connected(arguments), Counter[str](), 0
     try:
+        _tell_of_missing(arguments)
         for one in collecting.collect(
             cluster,
             arguments.prefix,
@@ -130,6 +139,33 @@ def _collect(arguments: argparse.Namespace) -> int:
     each = ", ".join(_several(counts[kind], kind) for kind in (collecting.RUN, collecting.CODE))
     print(f"{each}, {size:,} bytes {done}", file=sys.stderr)
     return 0
+
+
+def _tell_of_missing(arguments: argparse.Namespace) -> None:
+    """A store in which nobody has written yet looks like a prefix that is mistyped."""
+    for root in collecting.roots(arguments.prefix, arguments.only):
+        top = collecting.beginning(root)
+        if not _store.exists(top):
+            told = f"windlass: there is nothing at {top}; is it the operator's prefix (the chart's store.prefix)?"
+            print(told, file=sys.stderr)
+
+
+def _prefix(text: str) -> str:
+    """An address with placeholders. Raises ArgumentTypeError where nothing can lie there."""
+    unknown = [found for found in re.findall(r"\{[^/}]*\}?", text) if found not in PLACEHOLDERS]
+    if unknown:
+        known = ", ".join(PLACEHOLDERS)
+        raise argparse.ArgumentTypeError(f"{unknown[0]} in {text!r} stands for nothing; there are {known}")
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]+://.*[^/]", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no store: give the operator's prefix (the chart's store.prefix), an address such as"
+            " s3://bucket/windlass/{namespace} or file:///var/run/windlass/store/{namespace}"
+        )
+    try:
+        _store.check(text)
+    except (ModuleNotFoundError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _several(count: int, kind: str) -> str:

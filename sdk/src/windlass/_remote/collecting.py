@@ -94,13 +94,7 @@ def collect(
         ValueError: the prefix doesn't tell whose the data is.
     """
     chosen = tuple(namespaces)
-    if chosen and "{namespace}" not in prefix:
-        raise ValueError(
-            f"{prefix!r} is the prefix of all namespaces, so all of them have to be looked at: name none, or"
-            " give each namespace a prefix of its own, with {namespace} in it"
-        )
-    roots = [prefix.replace("{namespace}", one) for one in chosen] or [prefix]
-    found = [one for root in roots for one in left_below(root, shared=not chosen)]
+    found = [one for root in roots(prefix, chosen) for one in left_below(root, shared=not chosen)]
     for one in unreferenced(found, mentioned(cluster, chosen)):
         contents = list(_contents(one))
         if one.kind == CODE and not contents:
@@ -113,16 +107,44 @@ def collect(
         yield Collected(one.kind, one.uri, len(contents), sum(content.size for content in contents))
 
 
+def roots(prefix: str, namespaces: Iterable[str]) -> list[str]:
+    """The prefix, or that of each chosen namespace. Raises ValueError where they share one with others."""
+    chosen = tuple(namespaces)
+    if chosen and "{namespace}" not in prefix:
+        raise ValueError(
+            f"{prefix!r} is the prefix of all namespaces, so all of them have to be looked at: name none, or"
+            " give each namespace a prefix of its own, with {namespace} in it"
+        )
+    return [prefix.replace("{namespace}", one) for one in chosen] or [prefix]
+
+
+def beginning(prefix: str) -> str:
+    """The folder in which the placeholders of a prefix begin: what is above them is in all of its addresses.
+
+    Raises ValueError where that is no folder, for what lies in all stores of a kind can't be listed.
+
+    >>> beginning("s3://bucket/runs/{namespace}/data")
+    's3://bucket/runs'
+    """
+    steps = prefix.rstrip("/").split("/")
+    fixed = next((at for at, step in enumerate(steps) if _PLACEHOLDER.search(step)), len(steps))
+    if fixed < len(steps) and not "/".join(steps[2 if _store.scheme_of(prefix) else 0 : fixed]).strip("/"):
+        raise ValueError(
+            f"{prefix!r} begins with a placeholder, and nobody can look through all stores that there are: say whose"
+            " with --only, or give the prefix of one with the placeholder filled in"
+        )
+    return "/".join(steps[:fixed])
+
+
 def left_below(prefix: str, *, shared: bool = True) -> Iterator[Left]:
     """What runs have left below a prefix whose placeholders stand for any folder, and the code there.
 
     People who share a store may bring code to where its placeholders begin, rather than to each namespace's folder.
     That is looked at too, if all who share it are (`shared`): what is there may be that of any of them.
     """
-    steps = prefix.rstrip("/").split("/")
-    fixed = next((at for at, step in enumerate(steps) if _PLACEHOLDER.search(step)), len(steps))
-    levels = [["/".join(steps[:fixed])]]
-    for step in steps[fixed:]:
+    top = beginning(prefix)
+    levels = [[top]]
+    for step in prefix.rstrip("/").split("/")[top.count("/") + 1 :]:
         fits = re.compile("[^/]+".join(map(re.escape, _PLACEHOLDER.split(step))))
         levels.append(
             [one.uri for above in levels[-1] for one in _listed(above) if one.is_dir and fits.fullmatch(one.name)]

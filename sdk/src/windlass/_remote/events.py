@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from windlass._remote import objects
 from windlass._remote.client import Cluster, Object, RemoteError, resource_path
+from windlass._remote.tree import last_attempt
 
 _SILENCE = 45.0  # seconds; as of `following`
 _LOOK = 0.2
@@ -36,11 +37,14 @@ class Changes:
     def of(self, obj: Object) -> Iterator[ExecutionEvent]:
         """The events between the last state of this run and this one."""
         name, status = obj["metadata"]["name"], obj.get("status") or {}
-        found = [("workflow", None, None, status.get("phase") or "Pending")]
+        found: list[tuple[str, str | None, int | None, str]] = [
+            ("workflow", None, None, status.get("phase") or "Pending")
+        ]
         for node_id, node in (status.get("nodes") or {}).items():
             found.append(("node", node_id, None, node["phase"]))
-            if node.get("attempt") is not None:
-                found.append(("task", node_id, node["attempt"], node["phase"]))
+            attempt = last_attempt(node)
+            if attempt is not None:
+                found.append(("task", node_id, attempt, node["phase"]))
         for kind, node_id, attempt, phase in found:
             if kind in self._kinds and self._seen.get((name, node_id, attempt)) != phase:
                 self._seen[name, node_id, attempt] = phase

@@ -15,6 +15,7 @@ from windlass._modules import caller
 from windlass._notifications import WorkflowExecutionPhase
 from windlass._remote import large
 from windlass._remote.client import Object
+from windlass._remote.tree import last_attempt
 from windlass._remote.values import Outputs
 from windlass_api import refs
 
@@ -221,7 +222,7 @@ class FlyteNodeExecution:
     @property
     def task_executions(self) -> list[FlyteTaskExecution]:
         """Its attempts, the last one last. A node that runs no task has `workflow_executions` instead."""
-        last = self.status.get("attempt")
+        last = last_attempt(self.status)
         if last is None or "workflow" in self.status or "launchPlan" in self.status:
             return []
         return [FlyteTaskExecution(self, attempt, attempt == last) for attempt in range(last + 1)]

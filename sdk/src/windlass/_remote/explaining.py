@@ -78,18 +78,23 @@ def _everything(execution: Object, node_id: str, node: Node, now: float) -> list
     took = tree.took(node, now)
     facts = [f"{node['phase']}{f', {took}' if took else ''}", *_state(name, node, now), *_origin(node)]
     failures = ", ".join(f"{count} {kind}" for kind, count in (node.get("failures") or {}).items() if count)
-    if node.get("attempt") is not None:
-        facts.append(f"attempt {node['attempt'] + 1}{f', failures so far: {failures}' if failures else ''}")
-    if node.get("task") and node.get("attempt") is not None:
+    attempt = tree.last_attempt(node)
+    if attempt is not None:
+        facts.append(f"attempt {attempt}{f', failures so far: {failures}' if failures else ''}")
+    if node.get("task") and attempt is not None:
         selector = f"{LABEL_EXECUTION}={name},{LABEL_NODE}={label_value(node_id)}"
-        facts.append(f"logs: kubectl logs -n {namespace} -l {selector} --tail=-1, or windlass logs {name} {node_id}")
-        facts += [f"{of}: {url}" for of, url in _links(execution, node_id, node)]
+        facts.append(f"logs: kubectl logs -n {namespace} -l {selector} --tail=-1, or {_logs(name, node_id, node)}")
+        facts += [f"{of}: {url}" for of, url in _links(execution, node_id, node, attempt)]
     return _said(_title(node_id, node), facts)
 
 
-def _links(execution: Object, node_id: str, node: Node) -> list[tuple[str, str]]:
+def _logs(name: str, node_id: str, node: Node) -> str:
+    return f"windlass logs {name} {node_id}{' --element N' if 'elements' in node else ''}"
+
+
+def _links(execution: Object, node_id: str, node: Node, attempt: int) -> list[tuple[str, str]]:
     """Those to the log of the last attempt; of a map, which has many, none."""
-    return [] if "elements" in node else logs.links(logs.Attempt(execution, node_id, node["attempt"]))
+    return [] if "elements" in node else logs.links(logs.Attempt(execution, node_id, attempt))
 
 
 def _state(name: str, node: Node, now: float) -> Iterator[str]:

@@ -9,6 +9,7 @@ brought there by a process beside the operator, where the cluster has one (`keep
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -53,7 +54,26 @@ class Attempt(NamedTuple):
         return f"{self.node}{f' {shown}' if shown else ''}{element}, attempt {self.number}"
 
 
-def attempts(execution: Object, node: str | None, number: int | None, element: int | None) -> list[Attempt]:
+def begun(cluster: Cluster, execution: Object, node: str) -> Object:
+    """The Execution once an attempt of the node has begun; or as it is, where none will or there is no such node."""
+    while True:
+        status = execution.get("status") or {}
+        nodes, phase = status.get("nodes") or {}, status.get("phase")
+        if phase in TERMINAL or (nodes and (node not in nodes or not _waits(nodes[node]))):
+            return execution
+        time.sleep(_LOOK)
+        execution = objects.get(cluster, "Execution", execution["metadata"]["name"], execution["metadata"]["namespace"])
+
+
+def _waits(state: dict[str, Any]) -> bool:
+    """For an attempt of its own, the first one."""
+    own = state.get("task") and not {"elements", "execution"} & state.keys()
+    return bool(own and state["phase"] == "Pending" and _last(state) is None)
+
+
+def attempts(
+    cluster: Cluster, execution: Object, node: str | None, number: int | None, element: int | None
+) -> list[Attempt]:
     """The attempts that are meant: of one node, or the last one of each that runs a task.
 
     Raises RemoteError where there is none.
@@ -64,10 +84,7 @@ def attempts(execution: Object, node: str | None, number: int | None, element: i
         known = ", ".join(nodes) or "none yet"
         raise RemoteError(f"{name} has no node {node!r}; it has {known}")
     if node is None:
-        found = [one for one, state in nodes.items() if _had_a_pod(state)]
-        if not found:
-            raise RemoteError(f"no node of {name} has had a pod of its own: windlass explain {name} says why")
-        return [_attempt(execution, one, number, element) for one in found]
+        return _of_all(execution, number, element)
     state = nodes[node]
     if state.get("execution"):
         raise RemoteError(
@@ -75,9 +92,68 @@ def attempts(execution: Object, node: str | None, number: int | None, element: i
         )
     if not state.get("task"):
         raise RemoteError(f"{node} runs no task, so it has no log")
-    if "elements" in state and element is None:
-        raise RemoteError(f"{node} is a map: say which element, --element 0 to {state['elements'].get('total', 1) - 1}")
-    return [_attempt(execution, node, number, element)]
+    if "elements" in state:
+        return [_of_element(cluster, execution, node, number, element)]
+    if element is not None:
+        raise RemoteError(f"{node} is no map, so it has no element {element}: leave out --element")
+    last = _last(state)
+    if last is None:
+        raise RemoteError(f"{node} has had no attempt, so it has no log: windlass explain {name} {node} says why")
+    if number is not None and number not in range(last + 1):
+        raise RemoteError(_no_such(number, node, range(last + 1)))
+    return [Attempt(execution, node, last if number is None else number)]
+
+
+def _of_all(execution: Object, number: int | None, element: int | None) -> list[Attempt]:
+    name = execution["metadata"]["name"]
+    if element is not None:
+        raise RemoteError(f"--element is one of a map: say which, windlass logs {name} NODE --element {element}")
+    nodes: dict[str, Any] = (execution.get("status") or {}).get("nodes") or {}
+    own = {one: _last(state) for one, state in nodes.items() if not {"elements", "execution"} & state.keys()}
+    found = {one: last for one, last in own.items() if last is not None}
+    if not found:
+        raise RemoteError(f"no node of {name} has had a pod of its own: windlass explain {name} says why")
+    chosen = {one: last for one, last in found.items() if number is None or number in range(last + 1)}
+    if not chosen:
+        raise RemoteError(_no_such(number, f"any node of {name}", range(max(found.values()) + 1)))
+    return [Attempt(execution, one, last if number is None else number) for one, last in chosen.items()]
+
+
+def _of_element(cluster: Cluster, execution: Object, node: str, number: int | None, element: int | None) -> Attempt:
+    """Of an element of a map, which the status doesn't tell of. What is seen of its attempts may not be all of them."""
+    total = execution["status"]["nodes"][node]["elements"].get("total", 0)
+    if not total:
+        raise RemoteError(f"{node} is a map over nothing, so it has no log")
+    if element is None or element not in range(total):
+        which = "is a map: say which element," if element is None else f"has no element {element}; there are"
+        raise RemoteError(f"{node} {which} --element 0 to {total - 1}")
+    seen = _seen(cluster, execution, node, element)
+    last = max(seen, default=None)
+    if number is not None and last is not None and number not in range(last + 1):
+        raise RemoteError(_no_such(number, f"element {element} of {node}", range(last + 1)))
+    return Attempt(execution, node, (last or 0) if number is None else number, element)
+
+
+def _seen(cluster: Cluster, execution: Object, node: str, element: int) -> set[int]:
+    """The attempts of an element that have pods or logs. What can not be asked says nothing: reading tells why."""
+    meta = execution["metadata"]
+    labels = {names.LABEL_EXECUTION: meta["name"], names.LABEL_NODE: node, names.LABEL_ELEMENT: str(element)}
+    query = {"labelSelector": ",".join(f"{key}={names.label_value(value)}" for key, value in labels.items())}
+    found: set[str] = set()
+    with contextlib.suppress(RemoteError):
+        answer = cluster.request("GET", f"/api/v1/namespaces/{meta['namespace']}/pods", query=query, what="its pods")
+        found = {str((pod["metadata"].get("labels") or {}).get(names.LABEL_ATTEMPT)) for pod in answer["items"]}
+    folder = ((execution.get("status") or {}).get("logs") or {}).get("folder")
+    if folder:
+        with contextlib.suppress(Exception):  # whatever the driver of the scheme raises
+            listed = _store.listdir(logs.address(folder, node, 0, element).rpartition("/")[0])
+            found |= {entry.name.removesuffix(".log") for entry in listed}
+    return {int(number) for number in found if number.isdigit()}
+
+
+def _no_such(number: int | None, whose: str, there: range) -> str:
+    known = f"the only one is {there[0]}" if len(there) == 1 else f"there are {there[0]} to {there[-1]}"
+    return f"there is no attempt {number} of {whose}; {known}"
 
 
 def read(cluster: Cluster, attempt: Attempt, *, follow: bool = False) -> Iterator[bytes]:
@@ -117,14 +193,12 @@ def links(attempt: Attempt) -> list[tuple[str, str]]:
     return [(link["name"], logs.filled(link["url"], values)) for link in listed]
 
 
-def _had_a_pod(state: dict[str, Any]) -> bool:
-    """Maps have many: one has to say which."""
-    return bool(state.get("task") and state.get("startedAt")) and not {"elements", "execution"} & state.keys()
-
-
-def _attempt(execution: Object, node: str, number: int | None, element: int | None) -> Attempt:
-    last = (execution["status"]["nodes"][node]).get("attempt") or 0
-    return Attempt(execution, node, last if number is None else number, element)
+def _last(state: dict[str, Any]) -> int | None:
+    """The last attempt that has begun. While a node waits for its next one, that has no pod yet."""
+    last = tree.last_attempt(state) if state.get("task") else None
+    if last is None or state["phase"] != "Pending":
+        return last
+    return last - 1 if last else None
 
 
 def _refuse_what_never_starts(cluster: Cluster, attempt: Attempt) -> None:

@@ -7,7 +7,7 @@ ids with numbers counted as numbers, for the API server sorts n10 before n2.
     ├ ✔ n0 split   0.8s
     ├ ◐ n1 count_words   1.2s  3 of 8, 5 running
     ├ ◐ n2 report   0.2s
-    ├   ◐ n2.n0 publish   0.2s  attempt 2
+    ├   ◐ n2.n0 publish   0.2s  attempt 1
     └ ◐ n3 ready   0.1s  waits for an answer, at most 59m12s
 """
 
@@ -44,6 +44,7 @@ _ASCII = str.maketrans({
 _HOLDING = (("Accepted", "False", "not accepted"), ("Stalled", "True", "stalled"), ("Suspended", "True", "suspended"))
 _OPEN = ("Failed", "Running", "Queued")  # shown first where not every node has room
 _WIDE_VALUE = 100
+_REUSED = "Reused"  # what an earlier run had done
 _PATIENCE = 10  # seconds after which the operator is missed
 
 
@@ -211,7 +212,18 @@ def took(item: Mapping[str, Any], now: float | None) -> str:
 
 
 def _attempt(node: Mapping[str, Any]) -> str:
-    return f"attempt {node['attempt'] + 1}" if node.get("attempt") else ""
+    """Counted from 0, as in the names of pods and logs; the first one isn't worth a word."""
+    return f"attempt {node['attempt']}" if node.get("attempt") else ""
+
+
+def last_attempt(node: Mapping[str, Any]) -> int | None:
+    """The number of the current or last attempt, from 0; None where there was none, as when a result was there already.
+
+    The operator leaves out a 0.
+    """
+    was_there = (node.get("cache") or {}).get("state") == "Hit" or node.get("reason") == _REUSED
+    began = node.get("task") and node.get("startedAt") and not was_there
+    return node.get("attempt") or (0 if began else None)
 
 
 def elements(node: Mapping[str, Any]) -> str:

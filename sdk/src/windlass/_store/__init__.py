@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Content",
     "Entry",
+    "check",
     "contents",
     "current_prefix",
     "exists",
@@ -214,6 +215,13 @@ def signed_link(uri: str, seconds: int = 3600) -> str:
 def exists(uri: str) -> bool:
     """Whether a file or folder is there."""
     return _driver(uri).stat(uri) is not None
+
+
+def check(uri: str) -> None:
+    """Raises ValueError or ModuleNotFoundError where nothing here writes to such an address; asks no store."""
+    if scheme_of(uri) in ("http", "https"):
+        raise ValueError(f"{uri}: what is at such an address can only be read")
+    _driver(uri)
 
 
 def _driver(uri: str) -> Driver:

@@ -441,4 +441,4 @@ def _parameters(order: Order) -> ExecutionParameters:
 
 def terminate(_signal: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked once is enough: `finally` blocks are left in peace
-    raise Terminated("the pod was told to end (SIGTERM)")
+    raise Terminated("told to end (SIGTERM): cancelled, over its timeout, or its pod has to go")
