@@ -267,7 +267,7 @@ def nested(width: int, depth: int) -> Body:
 def test_nodes_that_have_no_room_in_a_status_are_too_many_however_few_are_written_down() -> None:
     known = nested(3, 9)
     find: Find = lambda kind, name, _version: known[name] if kind == "Workflow" else task()  # noqa: E731  short
-    with pytest.raises(TooManyNodesError, match=r"it has 49206 nodes; a run may have 2000\. Run a part of it by a"):
+    with pytest.raises(TooManyNodesError, match=r"it has 49206 nodes; a run may have 1000\. Run a part of it by a"):
         compile_closure(known["d0"], find, lambda _: None)
     verdict = admit({"workflow": {"name": "d0"}}, find, lambda _: None)
     assert isinstance(verdict, Refused)

@@ -6,21 +6,24 @@ That it is read back as it was written: tests/properties/test_plan.py.
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import jsonpatch
 import pytest
 from hypothesis import example, given, strategies as st
 
-from tests.unit.operator.things import NOW, Body, closure, observed
+from tests.unit.operator.things import NOW, Body, closure, observed, task
 from windlass_api import conditions
-from windlass_operator.core.observed import ChildView, ExecutionError, ExecutionState, NodeState
+from windlass_api.v1alpha1.execution import ExecutionStatus
+from windlass_operator.core.closure import MAX_NODES
+from windlass_operator.core.observed import CacheNote, ChildView, Elements, ExecutionError, ExecutionState, NodeState
 from windlass_operator.core.plan_execution import stuck
 from windlass_operator.core.states import ExecutionPhase, NodePhase
 from windlass_operator.core.status import is_urgent, over_before_start, patch, render, shorten, waiting
 from windlass_operator.kinds.evidence import Failure, FailureKind, Running, Waiting
 
-P = NodePhase
+P, E = NodePhase, ExecutionPhase
 WHEN = "2027-01-15T08:00:00Z"
 
 values = st.recursive(
@@ -298,3 +301,57 @@ def test_an_execution_is_stuck_when_somebody_should_look(
     pods = (ChildView("e-a-0", "a", 0, evidence),) if evidence is not None else ()
     of = closure({"id": "a"})
     assert stuck(observed(of, pods=pods), ExecutionState(nodes={"a": node})) == expected
+
+
+ETCD = 1536 * 1024
+"""What it takes of one object (bytes)."""
+
+
+def talkative(length: int, **more: Any) -> NodeState:
+    """A node that failed of something with much to say."""
+    text = "é" * length
+    failure = Failure(FailureKind.USER, text, text, text, text)
+    return NodeState(
+        phase=P.FAILED,
+        attempt=3,
+        user_failures=4,
+        started_at=NOW,
+        finished_at=NOW,
+        reason=text,
+        message=text,
+        failure=failure,
+        resume=text,
+        cache=CacheNote("Miss", text, "c-0123456789abcdef"),
+        **more,
+    )
+
+
+@pytest.mark.parametrize("length", [0, 1, 1024, 1025, 4096, 32769, 1024 * 1024])
+def test_a_status_is_valid_however_much_the_code_of_a_user_says(length: int) -> None:
+    state = talkative(length)
+    assert state.failure is not None
+    failed = ExecutionState(E.FAILED, {"a": state}, NOW, NOW, error=ExecutionError(state.failure, "a"))
+    status = render({}, failed, closure({"id": "a"}), None, 1, NOW)
+    ExecutionStatus.model_validate(status)
+    assert len(json.dumps(status, ensure_ascii=False)) < 80 * 1024
+
+
+def test_as_many_nodes_as_a_run_may_have_fit_an_object_whatever_they_say() -> None:
+    many = [f"n{number}" for number in range(MAX_NODES)]
+    state = ExecutionState(E.RUNNING, {name: talkative(4096) for name in many}, NOW)
+    status = render({}, state, closure(*({"id": name} for name in many)), None, 1, NOW)
+    ExecutionStatus.model_validate(status)
+    assert len(json.dumps(status, ensure_ascii=False).encode()) < ETCD
+
+
+@pytest.mark.parametrize("count", [1, 4, 40])
+def test_a_run_of_several_maps_stays_small_whatever_their_elements_do(count: int) -> None:
+    many = [f"m{number}" for number in range(count)]
+    of = closure(
+        *({"id": name, "map": {"over": ["x"]}, "inputs": {"x": []}} for name in many), t=task({"x": {"type": "any"}})
+    )
+    maps = {name: NodeState(P.RUNNING, started_at=NOW, elements=Elements(bytearray(b"SF" * 900))) for name in many}
+    status = render({}, ExecutionState(E.RUNNING, maps, NOW), of, None, 1, NOW)
+    ExecutionStatus.model_validate(status)
+    assert len(json.dumps(status)) < 32 * 1024
+    assert ("phases" in status["nodes"]["m0"]["elements"]) is (count <= 4)

@@ -217,3 +217,17 @@ def test_a_case_that_fails_tells_its_message() -> None:
     assert model.status["error"] == {
         "node": "s", "code": "USER:ValueError", "kind": "user", "type": "ValueError", "message": "n is too large",
     }  # fmt: skip
+
+
+def test_a_handler_that_nobody_needed_is_not_shown_after_a_restart_either() -> None:
+    inner = flow({"id": "n0"}, handler={"id": "fn0"})
+    model = run(W, {"id": "z", "dependsOn": ["w"]}, flows={"inner": inner})
+    model.succeed("w.n0", o0=1)
+    model.run_pass()
+    model.restart()
+    model.run_pass()
+    model.succeed("z", o0=2)
+    model.run_pass()
+    shown = {name: node["phase"] for name, node in model.status["nodes"].items()}
+    assert shown == {"w": "Succeeded", "w.n0": "Succeeded", "z": "Succeeded"}
+    assert phases(model)["w.fn0"] == "Skipped"

@@ -30,8 +30,8 @@ TASK_NODE = "n0"
 """The id of the only node when a Task or a LaunchPlan is executed by itself."""
 ROOT = ""
 """The scope of the workflow itself."""
-MAX_NODES = 2000
-"""Nodes of one Execution, those of inner workflows included: what its status has room for."""
+MAX_NODES = 1000
+"""Nodes of one Execution, those of inner workflows included: what its status may have, and has room for."""
 
 Spec = Mapping[str, Any]
 FindTemplate = Callable[[str], Spec | None]

@@ -40,6 +40,8 @@ Verdict = Hold | End
 
 UPSTREAM, PARALLELISM, NAMESPACE, SUSPENDED = "Upstream", "ParallelismLimit", "NamespaceLimit", "Suspended"
 """Reasons of nodes that wait for others, for this run's pods, for those of the namespace, or for a person."""
+NO_FAILURE = "NoFailure"
+"""The reason of a handler that there was nothing to do for."""
 NO_ROOM = "all pods that this namespace may have at the moment are at work"
 
 
@@ -48,6 +50,8 @@ def scope_not_open(node: Node, state: NodeState, facts: Facts) -> Verdict | None
     if node.scope == ROOT:
         return None
     around = facts.nodes[node.scope]
+    if node.handler and around.phase is NodePhase.SUCCEEDED:  # a restart: no status tells of it
+        return End(NodePhase.SKIPPED, NO_FAILURE)
     if around.terminal:
         phase = NodePhase.SKIPPED if around.phase is NodePhase.SKIPPED else NodePhase.CANCELLED
         return End(phase, "WorkflowOver", f"{node.scope} ended before it could start")
@@ -67,7 +71,7 @@ def failure_not_here(node: Node, state: NodeState, facts: Facts) -> Verdict | No
         return None
     if not facts.all_over(node.scope):
         return Hold()
-    return None if facts.broken(node.scope) else End(NodePhase.SKIPPED, "NoFailure")
+    return None if facts.broken(node.scope) else End(NodePhase.SKIPPED, NO_FAILURE)
 
 
 def upstream_unfinished(node: Node, state: NodeState, facts: Facts) -> Verdict | None:

@@ -14,6 +14,7 @@ from typing import Any
 from windlass_api import conditions, names
 from windlass_operator.core.clock import duration, parse as parse_time, rfc3339, rfc3339_seconds
 from windlass_operator.core.closure import Closure
+from windlass_operator.core.gates import NO_FAILURE
 from windlass_operator.core.observed import (
     FAILED,
     RUNS,
@@ -30,9 +31,17 @@ from windlass_operator.kinds.evidence import Failure, FailureKind
 
 MESSAGE_LIMIT = 1024
 """Characters of a message in the status. The full text of an error is in ``status.error`` and in the pod's log."""
+ERROR_LIMIT = 32 * 1024
+"""Characters of the message and of the traceback in ``status.error``."""
+NODES_TEXT = 128 * 1024
+"""Characters that all nodes have for a text together: where there are many, each has less than ``MESSAGE_LIMIT``. What
+etcd takes is no more than 1.5 MiB, and a status that it doesn't take would never be written.
+"""
 
 PHASES_LIMIT = 4096
 """Characters of a map's phases in the status."""
+MAPS_PHASES = 16 * 1024
+"""Characters of the phases of all maps together."""
 VALUE = "$value"
 """The key of an output that stands for one kept in a ConfigMap, by its hash."""
 
@@ -90,7 +99,7 @@ def _is_shown(closure: Closure, nodes: Mapping[str, NodeState], name: str) -> bo
     node, state = closure.nodes[name], nodes[name]
     if node.scope and nodes[node.scope].started_at is None:
         return False
-    return not (node.handler and (state.phase is NodePhase.PENDING or state.reason == "NoFailure"))
+    return not (node.handler and (state.phase is NodePhase.PENDING or state.reason == NO_FAILURE))
 
 
 def _outputs(outputs: Mapping[str, Any]) -> Status:
@@ -235,7 +244,7 @@ def parse(status: Mapping[str, Any]) -> ExecutionState:
 def _node(old: Status | None, node: NodeState, closure: Closure, name: str) -> Status:
     if old is not None and node.terminal and old.get("phase") == node.phase.value:
         return old  # nothing happens to it any more
-    defined = closure.nodes[name]
+    defined, limit = closure.nodes[name], _text_limit(closure)
     rendered: Status = {"phase": node.phase.value}
     if defined.target:
         rendered[defined.kind.value] = defined.target
@@ -259,26 +268,31 @@ def _node(old: Status | None, node: NodeState, closure: Closure, name: str) -> S
         for key, value in (
             ("execution", node.execution),
             ("signal", node.signal),
-            ("resume", node.resume),
+            ("resume", shorten(node.resume, limit)),
             ("deck", node.deck),
         )
         if value
     }
     if node.cache is not None:
-        about = {"state": node.cache.state, "message": shorten(node.cache.message), "entry": node.cache.entry}
+        about = {"state": node.cache.state, "message": shorten(node.cache.message, limit), "entry": node.cache.entry}
         rendered["cache"] = {key: value for key, value in about.items() if value}
     if node.elements is not None:
-        rendered["elements"] = _elements(node.elements)
+        rendered["elements"] = _elements(node.elements, min(PHASES_LIMIT, MAPS_PHASES // max(1, len(closure.maps))))
     if node.reason:
-        rendered["reason"] = node.reason
+        rendered["reason"] = shorten(node.reason, limit)
     if node.message:
-        rendered["message"] = shorten(node.message)
+        rendered["message"] = shorten(node.message, limit)
     if node.outputs is not None:
         rendered["outputs"] = _outputs(node.outputs)
     return old if old == rendered and old is not None else rendered
 
 
-def _elements(elements: Elements) -> Status:
+def _text_limit(closure: Closure) -> int:
+    """Characters of one text of one node."""
+    return min(MESSAGE_LIMIT, NODES_TEXT // max(1, len(closure.nodes)))
+
+
+def _elements(elements: Elements, limit: int) -> Status:
     """Counters, and run lengths where they are short. What is not written for good yet counts as running."""
     phases = bytearray(elements.phases)
     for index in elements.unwritten:
@@ -294,7 +308,7 @@ def _elements(elements: Elements) -> Status:
         "segments": elements.segments,
     }
     lengths = "".join(f"{found[1]}{len(found[0])}" for found in _RUN.finditer(text))
-    return rendered if len(lengths) > PHASES_LIMIT else {**rendered, "phases": lengths}
+    return rendered if len(lengths) > limit else {**rendered, "phases": lengths}
 
 
 _RUN = re.compile(r"(.)\1*")
@@ -367,8 +381,8 @@ def _parse_failure(error: Mapping[str, Any]) -> Failure:
 def _error(error: ExecutionError) -> Status:
     failure = error.failure
     kind = FailureKind.USER if failure.kind is FailureKind.OOM else failure.kind
-    rendered = {"node": error.node, "code": failure.code, "kind": kind.value, "type": failure.type}
-    rendered |= {"message": failure.message, "traceback": failure.traceback}
+    rendered = {"node": error.node, "code": shorten(failure.code), "kind": kind.value, "type": shorten(failure.type)}
+    rendered |= {key: shorten(getattr(failure, key), ERROR_LIMIT) for key in ("message", "traceback")}
     return {key: value for key, value in rendered.items() if value}
 
 
