@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.properties.model_cluster import Model
-from tests.unit.operator.things import NOW, Body, closure, flow, inputs_of, task
+from tests.unit.operator.things import NOW, Body, closure, flow, inputs_of, observed, task
 from windlass_api import names
 from windlass_operator.core.actions import (
     Action,
@@ -27,10 +27,11 @@ from windlass_operator.core.actions import (
     Unavailable,
 )
 from windlass_operator.core.clock import rfc3339
-from windlass_operator.core.observed import ChildView, Place
-from windlass_operator.core.plan_execution import plan_execution
+from windlass_operator.core.observed import ChildView, NodeState, Place
+from windlass_operator.core.plan_execution import plan_execution, stuck
 from windlass_operator.kinds.evidence import Failure, FailureKind, Waiting
 from windlass_operator.settings import Settings
+from windlass_operator.telemetry.events import noteworthy
 
 ANY = {"type": "any"}
 TAKES = task({"x": {**ANY, "default": 0}}, {"o0": ANY})
@@ -496,3 +497,24 @@ def test_planning_a_run_that_is_over_does_nothing() -> None:
     model = ended()
     plan = plan_execution(model.observe())
     assert (plan.actions, plan.transitions, plan.state) == ((), (), model.state)
+
+
+@pytest.mark.parametrize("node", [{"id": "a"}, {"id": "a", "map": {"over": ["x"]}, "inputs": {"x": [1]}}])
+def test_workers_that_are_about_to_connect_stall_nothing_and_those_that_stay_silent_do(node: Body) -> None:
+    of = closure(node, t=task({"x": {"type": "int", "default": 0}}, actor={"name": "pool"}), pools={"pool": {}})
+    silence = 3 * Settings().dispatcher_heartbeat
+    nodes: dict[str, NodeState] = {}
+    told = []
+    for after in (0.0, 1.0, silence - 0.1, silence, silence + 60):
+        seen = observed(of, nodes, unsure=frozenset({"pool"}), pinned=True, now=NOW + after)
+        plan = plan_execution(seen)
+        assert plan.actions == ()
+        nodes = dict(plan.state.nodes)
+        told.append((stuck(seen, plan.state) or ("", "", ""))[1])
+        assert any(noteworthy(move) for move in plan.transitions) is (after == silence and "map" not in node)
+        assert plan.wake_at == (NOW + silence if after < silence else None)
+    assert told == ["", "", "", "ActorRecovering", "ActorRecovering"]
+    heard = observed(of, nodes, pinned=True, now=NOW + silence + 61)
+    plan = plan_execution(heard)
+    assert [type(action).__name__ for action in plan.actions] == ["Dispatch"]
+    assert stuck(heard, plan.state) is None

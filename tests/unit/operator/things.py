@@ -99,6 +99,7 @@ def closure(
     outputs: Body | None = None,
     flows: dict[str, Body] | None = None,
     plans: dict[str, Body] | None = None,
+    pools: dict[str, Body] | None = None,
     plan: Body | None = None,
     handler: Body | None = None,
     keeps_going: bool = False,
@@ -110,6 +111,7 @@ def closure(
         "Task": {"t": task(), **tasks},
         "Workflow": flows or {},
         "LaunchPlan": plans or {},
+        "ActorEnvironment": pools or {},
     }
     workflow = flow(*nodes, inputs=inputs, outputs=outputs, handler=handler, keeps_going=keeps_going, defaults=defaults)
     find = lambda kind, name, _version: known[kind].get(name)  # noqa: E731  it is what the parameter is called

@@ -38,8 +38,12 @@ from windlass_operator.manifests.templates import InvalidPodError
 POLL = 1.0
 """Seconds between two looks at a result that somebody else computes."""
 RESERVED = "CacheReserved"
-RECOVERING = "ActorRecovering"
-"""The reason of a node that waits to hear from its pool's workers whether one of them has its call already."""
+CONNECTING, RECOVERING = "ActorConnecting", "ActorRecovering"
+"""Reasons of a node that waits to hear from its pool's workers whether one of them has its call already: for a moment,
+as whenever one starts; and longer than a worker that lives may say nothing, which somebody should look at.
+"""
+SIGNS_MISSED = 3
+"""Signs of life after which whoever has given none is taken for gone."""
 
 
 class Begun(NamedTuple):
@@ -104,6 +108,7 @@ def _queued(work: Work, target: Target, state: NodeState, **more: Any) -> NodeSt
         reason="",
         message="",
         retry_at=None,
+        stuck_since=None,
         unsure=False,
         **more,
     )
@@ -158,8 +163,7 @@ def _begin_call(
     if not observed.pinned:
         return Begun(state, Hold())
     if actor.environment in observed.unsure:
-        text = f"waits to hear from the workers of {actor.environment} what they have"
-        return Begun(state, Hold(reason=RECOVERING, message=text))
+        return _hearing(work, actor.environment, state)
     given = all_inline(target.node.id, inputs, observed.settings)
     if isinstance(given, Failure):
         return given
@@ -182,6 +186,16 @@ def _begin_call(
         )
     )
     return Begun(_queued(work, target, state))
+
+
+def _hearing(work: Work, environment: str, state: NodeState) -> Begun:
+    """What it may have to wait for is said by workers who are about to connect, or by nobody for a while."""
+    since = state.stuck_since if state.stuck_since is not None else work.now
+    until = since + SIGNS_MISSED * work.observed.settings.dispatcher_heartbeat
+    work.wake(until)
+    text = f"waits to hear from the workers of {environment} what they have"
+    reason = CONNECTING if work.now < until else RECOVERING
+    return Begun(replace(state, stuck_since=since), Hold(reason=reason, message=text))
 
 
 # ---- child Executions -----------------------------------------------------------------------------------------------

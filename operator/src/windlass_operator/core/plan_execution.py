@@ -23,7 +23,16 @@ from windlass_api import durations
 from windlass_operator.core import attempts, mapping, waiting, workflows
 from windlass_operator.core.actions import Action, CreateValue, DeleteExecution, DeletePod, Recall, TellExecution
 from windlass_operator.core.closure import ROOT, Node, NodeKind
-from windlass_operator.core.gates import UPSTREAM, End, Hold, ask, parallelism_full
+from windlass_operator.core.gates import (
+    NAMESPACE,
+    PARALLELISM,
+    SUSPENDED,
+    UPSTREAM,
+    End,
+    Hold,
+    ask,
+    parallelism_full,
+)
 from windlass_operator.core.observed import (
     ALONE,
     Children,
@@ -409,7 +418,7 @@ def transitions(before: Mapping[str, NodeState], after: Mapping[str, NodeState])
         yield Transition(name, old.phase, state.phase, state.reason, state.message, state.attempt)
 
 
-PATIENTLY = frozenset({RETRYING, "Upstream", "ParallelismLimit", "NamespaceLimit", "Suspended", "CacheReserved"})
+PATIENTLY = frozenset({RETRYING, UPSTREAM, PARALLELISM, NAMESPACE, SUSPENDED, attempts.RESERVED, attempts.CONNECTING})
 """Reasons for which a node waits, and nobody has to look."""
 
 
@@ -441,6 +450,7 @@ def _child_stuck(observed: Observed, name: str, node: NodeState) -> bool:
 def _element_stuck(observed: Observed, name: str, node: NodeState) -> tuple[str, str, str] | None:
     assert node.elements is not None
     for index, state in node.elements.states.items():
-        if state.stuck_since is not None or (state.phase is NodePhase.PENDING and state.reason and _held(state)):
+        child_stuck = state.stuck_since is not None and state.phase is NodePhase.QUEUED
+        if child_stuck or (state.reason and _held(state)):
             return name, state.reason, f"element {index}: {state.message}"
     return None

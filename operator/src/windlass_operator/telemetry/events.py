@@ -10,6 +10,7 @@ import hashlib
 from typing import Any, Protocol
 
 from windlass_api import names
+from windlass_operator.core.attempts import CONNECTING
 from windlass_operator.core.clock import rfc3339_seconds
 from windlass_operator.core.closure import NodeKind
 from windlass_operator.core.gates import PARALLELISM, SUSPENDED, UPSTREAM
@@ -21,7 +22,7 @@ from windlass_operator.core.waiting import WAITS_FOR
 
 ASKS = frozenset({WAITS_FOR[NodeKind.APPROVE], WAITS_FOR[NodeKind.INPUT]})
 """Reasons of nodes that wait for a person."""
-QUIET = frozenset({UPSTREAM, PARALLELISM, SUSPENDED})
+QUIET = frozenset({UPSTREAM, PARALLELISM, SUSPENDED, CONNECTING})
 """Reasons that the status tells, and that are nothing to look at."""
 
 
