@@ -71,9 +71,10 @@ class World:
             self.reconciler.definition_event(kind, "ADDED", made)
         self.settle()
 
-    def run(self) -> Body:
+    def run(self, **spec: Any) -> Body:
         """The Execution `e` is made. Gives its status."""
-        self.cluster.put(OURS.rpartition("/")[0], execution())
+        body = execution()
+        self.cluster.put(OURS.rpartition("/")[0], {**body, "spec": {**body["spec"], **spec}})
         return self.hear()
 
     def hear(self) -> Body:
@@ -430,6 +431,41 @@ def test_what_is_missing_is_waited_for_and_wakes_its_execution(world: World) -> 
     assert condition(status, "Accepted") == ("False", "WorkflowNotFound")
     world.define({"id": "a"})
     assert condition(world.settle(), "Accepted") == ("True", "Accepted")
+
+
+FIRST = paths.ours("Execution", "ns", "first")
+GOES_ON = {"resumeFrom": {"execution": "first"}}
+
+
+def test_a_run_that_goes_on_from_one_that_is_not_there_waits_and_says_so(world: World) -> None:
+    world.define({"id": "a"})
+    status = world.run(**GOES_ON)
+    assert condition(status, "Accepted") == condition_of_missing("False")
+    assert condition(status, "Stalled") == condition_of_missing("True")
+    told = conditions.get(status["conditions"], "Stalled")
+    assert told is not None
+    assert told["message"].startswith("spec.resumeFrom.execution: there is no Execution 'first' in this namespace")
+    assert not any(path == paths.pods("ns") for _, path in world.cluster.requests)
+    world.cluster.put(FIRST.rpartition("/")[0], execution("first", uid="u0"))
+    world.reconciler.queue.wake(("Execution", "ns", "e"))  # which it does by itself after a while
+    status = world.settle()
+    assert condition(status, "Stalled") == ("False", "Progressing")
+    assert status["nodes"]["a"]["resume"] == "the execution first is gone, or has never begun"
+
+
+def condition_of_missing(status: str) -> tuple[str, str]:
+    return status, "ExecutionNotFound"
+
+
+def test_the_run_that_it_goes_on_from_may_go_once_it_has_begun(world: World) -> None:
+    world.define({"id": "a"})
+    world.cluster.put(FIRST.rpartition("/")[0], execution("first", uid="u0"))
+    world.run(**GOES_ON)
+    world.cluster.drop(FIRST)
+    lose_the_closure(world)
+    world.define({"id": "a"})
+    world.hear()
+    assert world.pod("e-a-0", DONE)["phase"] == "Succeeded"
 
 
 # People and children have news, too.

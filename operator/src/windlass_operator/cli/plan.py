@@ -136,6 +136,7 @@ def _answer(
         _finder(store, namespace),
         lambda name: names.content_hash(name.encode()),
         find_template=lambda name: templates.get((namespace, name)),
+        is_run=lambda name: (namespace, name) in store.executions,
     )
     if not isinstance(verdict, Admitted):
         return {**title, "verdict": type(verdict).__name__, "reason": verdict.reason, "message": verdict.message}

@@ -6,7 +6,7 @@ The verdict names the earliest problem with its field path, in the words of ``wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +33,8 @@ from windlass_operator.settings import StoreSettings
 
 NO_STORE = StoreSettings()
 
-CODE_NOT_FOUND, TEMPLATE_NOT_FOUND = "CodeNotFound", "PodTemplateNotFound"
-UNTOLD = frozenset({CODE_NOT_FOUND, TEMPLATE_NOT_FOUND})
+CODE_NOT_FOUND, TEMPLATE_NOT_FOUND, RUN_NOT_FOUND = "CodeNotFound", "PodTemplateNotFound", "ExecutionNotFound"
+UNTOLD = frozenset({CODE_NOT_FOUND, TEMPLATE_NOT_FOUND, RUN_NOT_FOUND})
 """Reasons of which nobody tells the operator that they have healed: it has to look again."""
 
 MISSING = frozenset(NOT_FOUND.values())
@@ -87,14 +87,22 @@ def no_templates(name: str) -> None:
     """There are no PodTemplates."""
 
 
+def any_run(name: str) -> bool:
+    """Whatever run is named, it is there."""
+    return True
+
+
 def admit(  # noqa: PLR0911  one per verdict
     spec: Mapping[str, Any],
     find: Find,
     find_code: FindCode,
     store: StoreSettings = NO_STORE,
     find_template: FindTemplate = no_templates,
+    is_run: Callable[[str], bool] = any_run,
 ) -> Verdict:
-    """Resolve what the Execution runs, validate it, check the given inputs, and compile the closure."""
+    """Resolve what the Execution runs, validate it, check the given inputs, and compile the closure. ``is_run`` says
+    whether there is an Execution of a name, for it to go on from.
+    """
     found = _target(spec, find)
     if not isinstance(found, _Target):
         return found
@@ -112,6 +120,12 @@ def admit(  # noqa: PLR0911  one per verdict
     unreachable = problem_of(prefix, store) if prefix else ""
     if unreachable:
         return Refused("InvalidStore", f"rawOutputPrefix: {unreachable}")
+    source = (spec.get("resumeFrom") or {}).get("execution")
+    if source and not is_run(source):
+        text = (
+            f"spec.resumeFrom.execution: there is no Execution {source!r} in this namespace (yet), to take results from"
+        )
+        return NotYet(RUN_NOT_FOUND, text)
     try:
         closure = load(compile_closure(workflow, find, find_code, found.plan))
         return Admitted(with_templates(closure, (spec.get("overrides") or {}).get("podTemplateName"), find_template))

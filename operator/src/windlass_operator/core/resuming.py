@@ -37,7 +37,7 @@ def reuse(work: Work, target: Target, state: NodeState, inputs: Mapping[str, Any
         return state
     previous: Previous | None = work.values.answer(AskPrevious(source["execution"]))
     if previous is None:
-        return replace(state, resume=f"the execution {source['execution']} is gone")
+        return replace(state, resume=f"the execution {source['execution']} is gone, or has never begun")
     found = _result(work, target, inputs, previous)
     if isinstance(found, str):
         return replace(state, resume=found)

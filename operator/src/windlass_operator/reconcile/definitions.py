@@ -48,9 +48,11 @@ class Lookup:
         self.specs: dict[Wanted, Spec | None] = {}
         self.digests: dict[str, str | None] = {}
         self.templates: dict[str, Spec | None] = {}
+        self.runs: dict[str, bool] = {}
         self._asked: set[Wanted] = set()
         self._asked_code: set[str] = set()
         self._asked_templates: set[str] = set()
+        self._asked_runs: set[str] = set()
 
     def find(self, kind: str, name: str, version: str | None) -> Spec | None:
         """The spec of a definition, as it is now or as it was in a version."""
@@ -71,10 +73,17 @@ class Lookup:
         self._asked_templates.add(name)
         return self.templates.get(name)
 
+    def is_run(self, name: str) -> bool:
+        """Whether there is an Execution of this name."""
+        if (self._namespace, name) in self._store.executions:
+            return True
+        self._asked_runs.add(name)  # our watch may not have told of it yet
+        return self.runs.get(name, False)
+
     @property
     def missing(self) -> bool:
         """Whether something was asked for that has to be fetched."""
-        return bool(self.missing_specs or self.missing_code or self.missing_templates)
+        return bool(self.missing_specs or self.missing_code or self.missing_templates or self.missing_runs)
 
     @property
     def missing_specs(self) -> set[Wanted]:
@@ -90,6 +99,11 @@ class Lookup:
     def missing_templates(self) -> set[str]:
         """PodTemplates to fetch."""
         return self._asked_templates - self.templates.keys()
+
+    @property
+    def missing_runs(self) -> set[str]:
+        """Executions to look for."""
+        return self._asked_runs - self.runs.keys()
 
 
 class Definitions:
@@ -145,6 +159,14 @@ class Definitions:
                 lookup.digests[name] = await self._code_digest(namespace, name)
             for name in lookup.missing_templates:
                 lookup.templates[name] = await self.pod_template(namespace, name)
+            for name in lookup.missing_runs:
+                lookup.runs[name] = await self._is_there(paths.ours("Execution", namespace, name))
+
+    async def _is_there(self, path: str) -> bool:
+        answer = await self._cluster.request("GET", path, accept=METADATA_ONLY)
+        if not answer.ok and answer.status != NOT_FOUND:
+            raise NotReachableError(answer.message)
+        return answer.ok
 
     async def _code_digest(self, namespace: str, name: str) -> str | None:
         """A hash of the code in a ConfigMap; None when there is none. Reads it whole only when it has changed.

@@ -29,7 +29,7 @@ from windlass_operator.core.actions import (
     TellExecution,
     Unavailable,
 )
-from windlass_operator.core.admission import UNTOLD, Admitted, NotYet, Refused, admit
+from windlass_operator.core.admission import UNTOLD, Admitted, NotYet, Refused, admit, any_run
 from windlass_operator.core.closure import Closure
 from windlass_operator.core.durable import is_durable
 from windlass_operator.core.history import limits_any, surplus
@@ -349,9 +349,17 @@ class Reconciler:
                 namespace, name, tracked, ExecutionPhase.CANCELLED, "Cancelled", "cancelled before it started"
             )
             return None
+        store = self._settings.store
         verdict = await self._definitions.resolving(
             namespace,
-            lambda lookup: admit(tracked.spec, lookup.find, lookup.code, self._settings.store, lookup.pod_template),
+            lambda lookup: admit(
+                tracked.spec,
+                lookup.find,
+                lookup.code,
+                store,
+                lookup.pod_template,
+                any_run if pinned else lookup.is_run,  # one that was there when it began may be gone
+            ),
         )
         if pinned and not (isinstance(verdict, Admitted) and verdict.closure.hash == pinned):
             await self._give_up(namespace, name, tracked, pinned)
