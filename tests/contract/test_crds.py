@@ -332,10 +332,17 @@ def test_kubectl_tells_the_story_in_columns(server: Server) -> None:
     server.apply(EXECUTION)
     server.patch("execution", "wc-1", "--subresource=status", status=STATUS)
     head, line = server.kubectl("get", "wexec").splitlines()
-    assert head.split() == ["NAME", "PHASE", "PROGRESS", "WORKFLOW", "DURATION", "AGE"]
+    assert head.split() == ["NAME", "PHASE", "PROGRESS", "RUNS", "DURATION", "AGE"]
     assert line.split()[:5] == ["wc-1", "Failed", "1/2", "wordcount.wf", "1m5s"]
     assert server.kubectl("get", "wexec", "-o", "wide").splitlines()[1].split()[-1] == "no"
     assert server.kubectl("get", "windlass", "-o", "name").split() == ["execution.windlass.dev/wc-1"]
+
+
+@pytest.mark.parametrize("target", ["workflow", "task", "launchPlan"])
+def test_whatever_an_execution_runs_kubectl_names_it(server: Server, target: str) -> None:
+    server.apply({**EXECUTION, "spec": {target: {"name": f"of.{target.lower()}"}}})
+    server.patch("execution", "wc-1", "--subresource=status", status=STATUS)
+    assert server.kubectl("get", "wexec").splitlines()[1].split()[3] == f"of.{target.lower()}"
 
 
 @pytest.mark.parametrize(("short", "kind"), [("wtask", TASK), ("wwf", WORKFLOW)])
@@ -458,7 +465,7 @@ def test_each_kind_tells_its_story_in_columns(server: Server) -> None:
         "wwf": ["NAME", "READY", "VERSION", "AGE"],
         "wlp": ["NAME", "READY", "WORKFLOW", "SCHEDULE", "EVERY", "SUSPENDED", "LAST", "AGE"],
         "wactor": ["NAME", "READY", "REPLICAS", "WANTED", "BUSY", "QUEUED", "VERSION", "AGE"],
-        "wexec": ["NAME", "PHASE", "PROGRESS", "WORKFLOW", "DURATION", "AGE"],
+        "wexec": ["NAME", "PHASE", "PROGRESS", "RUNS", "DURATION", "AGE"],
         "wsig": ["NAME", "ASK", "ABOUT", "EXECUTION", "PHASE", "AGE"],
         "wart": ["NAME", "ARTIFACT", "VERSION", "TIME", "AGE"],
         "wcache": ["NAME", "TASK", "VERSION", "EXPIRES", "AGE"],

@@ -217,7 +217,7 @@ class ExecutionStatus(Model):
     observed_generation: Generation | None = Field(None, description="The metadata.generation this status is about.")
     phase: ExecutionPhase | None = Field(None, description="The conditions in one word, to print. Wait for conditions.")
     closure: ObjectName | None = Field(None, description="What it runs with: definitions pinned by content.")
-    progress: Annotated[str, Field(max_length=32)] | None = Field(None, description="Nodes that ended, of all: 3/7.")
+    progress: Annotated[str, Field(max_length=32)] | None = Field(None, description="Nodes that succeeded, of all: 3/7")
     started_at: Time | None = Field(None, description="When it was admitted.")
     finished_at: Time | None = Field(None, description="When it came to its end.")
     duration: Annotated[str, Field(max_length=32)] | None = Field(
@@ -252,12 +252,12 @@ class Execution(KindModel):
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("wexec",)
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("Phase", ".status.phase", description="The conditions in one word."),
-        Column("Progress", ".status.progress", description="Nodes that ended, of all."),
-        Column("Workflow", ".spec.workflow.name", description="What runs."),
+        Column("Progress", ".status.progress", description="Nodes that succeeded, of all."),
+        Column("Runs", f".spec[{','.join(map(repr, TARGETS))}].name", description="The Workflow, Task or LaunchPlan."),
         Column("Duration", ".status.duration", description="How long it took, once it has ended."),
         AGE,
-        Column("Task", ".spec.task.name", priority=1, description="What runs."),
-        Column("Plan", ".spec.launchPlan.name", priority=1, description="The launch plan that it is a run of."),
+        Column("Task", ".spec.task.name", priority=1, description="The Task, where it runs one by itself."),
+        Column("Plan", ".spec.launchPlan.name", priority=1, description="The LaunchPlan that it is a run of."),
         Column("Started", ".status.startedAt", "date", 1),
         Column("Finished", ".status.finishedAt", "date", 1),
         Column("Message", ".status.error.message", priority=1, description="Why it failed."),
