@@ -82,12 +82,17 @@ class People:
                 self._api.merge("executions", name, {"spec": {"cancel": True}})
 
 
+WAYS = ("evict", "delete", "kill")
+
+
 class Mischief:
     """Evicts and deletes pods. No attempt of one node meets it twice: it has that many retries only."""
 
     def __init__(self, api: Api, dice: random.Random) -> None:
         self._api, self._dice = api, dice
         self._met: set[tuple[str, str]] = set()
+        self._ways = list(WAYS)
+        dice.shuffle(self._ways)
         self.victims: set[str] = set()
         """The uids of pods."""
         self.done: Counter[str] = Counter()
@@ -102,7 +107,7 @@ class Mischief:
             return
         pod = self._dice.choice(victims)
         self._met.add(_place(pod))
-        name, how = pod["metadata"]["name"], self._dice.choice(("evict", "delete", "kill"))
+        name, how = pod["metadata"]["name"], self._ways[self.done.total() % len(WAYS)]
         try:
             if how == "evict":
                 body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
@@ -186,6 +191,7 @@ def test_whatever_is_killed_everything_ends_as_it_must_and_nothing_runs_twice(
         print(f"chaos: {executioner.kills} kills, {dict(mischief.done)}, {witness.count()} changes")
         assert executioner.trouble is None
         assert executioner.kills == KILLS
+        assert mischief.done.keys() == set(WAYS), "each kind of mischief has to happen"
         _everything_ended_as_it_must(api, load)
         _nothing_ran_twice(witness, mischief.victims)
         _cancelled_ones_have_no_pods(api)
@@ -213,11 +219,12 @@ def _until_all_is_over(
                 mischief.act()
                 next_mischief += 2
             if restart and executioner.kills >= restart:
-                restart = 0
                 cluster.restart("kube-apiserver")
+                restart = 0
             if not open_ones and executioner.kills < KILLS:
                 coming = _more(load)
             elif not open_ones:
+                assert not restart, "the API server has to restart meanwhile"
                 return mischief
         except AWAY as away:
             if isinstance(away, ApiError) and away.status < 500 and away.status not in (401, 403, 409, 429):
