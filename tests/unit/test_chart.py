@@ -446,6 +446,8 @@ class TestRendered:
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         assert service["spec"]["selector"].items() <= labels.items()
         assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        (endpoint,) = monitor["spec"]["endpoints"]
+        assert endpoint["honorLabels"] is True, "else Prometheus has the operator's namespace in the place of a pool's"
         assert of_kind(render(), "ServiceMonitor") == []
 
     def test_the_runtime_image_stands_beside_the_operators(self, render: Render) -> None:

@@ -99,8 +99,12 @@ def build_images(chosen: argparse.Namespace) -> int:
 
 def load(chosen: argparse.Namespace) -> int:
     """Load archives that something else built."""
+    one = cluster.existing(chosen.name)
+    before = one.loaded_images()
     for archive in chosen.archives:
-        cluster.existing(chosen.name).load_image(archive)
+        one.load_image(archive)
+    loaded = [name for name, digest in one.loaded_images().items() if before.get(name) != digest]
+    print(f"loaded: {' '.join(loaded) or 'nothing, all were there'}")
     return 0
 
 
@@ -180,12 +184,19 @@ def _add_use(commands: _Commands) -> None:
         one.add_argument("arguments", nargs=argparse.REMAINDER, help=f"what {name} gets")
 
 
+def _archive(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return path
+
+
 def _add_making(commands: _Commands) -> None:
     one = _add(commands, "images", build_images)
     one.add_argument("--load", action="store_true", help="into the cluster")
     one.add_argument("--save", type=Path, metavar="FILE", help="as one OCI archive")
     one = _add(commands, "load", load)
-    one.add_argument("archives", type=Path, nargs="+", metavar="ARCHIVE")
+    one.add_argument("archives", type=_archive, nargs="+", metavar="ARCHIVE", help="of docker save, podman save, …")
     one = _add(commands, "build", build)
     one.add_argument("--control-plane-only", action="store_true", help="not containerd")
     one = _add(commands, "prerequisites", need)

@@ -220,7 +220,7 @@ def checked_store(store: str) -> str:
     """The address of a store. Raises BundleError where it is none."""
     if "://" not in store or "{" in store:
         raise BundleError(
-            f"the store {store!r} for code bundles is no address of a folder, such as s3://bucket/windlass"
+            f"the store {store!r} is no address of a folder, such as s3://bucket/windlass"
             " (with the namespace written out where the operator's setting has {namespace})"
         )
     return store

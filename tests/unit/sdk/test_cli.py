@@ -362,6 +362,61 @@ def test_remote_hands_the_manifests_and_the_execution_over(cli: Cli, monkeypatch
     }  # fmt: skip
 
 
+FILES = """
+from windlass import FlyteDirectory, FlyteFile, task
+
+@task
+def f(one: FlyteFile, more: list[FlyteFile], folder: FlyteDirectory, title: str = "one.txt") -> int:
+    return 1
+"""
+
+
+def test_files_of_this_machine_are_brought_to_the_store_for_the_pods(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sent: list[Any] = []
+
+    def run_remote(_: Any, execution: dict[str, Any], **__: Any) -> int:
+        sent.append(execution["spec"]["inputs"])
+        return 0
+
+    monkeypatch.setattr(_remote, "run_remote", run_remote)
+    (tmp_path / "job.py").write_text(FILES)
+    (tmp_path / "one.txt").write_text("1")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "two.txt").write_text("2")
+    more = json.dumps([{"uri": "one.txt"}, {"uri": "s3://b/x"}, {"uri": "file:///etc/hosts"}])
+    words = ("--one", "one.txt", "--more", more, "--folder", "in", "--title", "one.txt")
+    found = cli("run", "job.py", "f", *words, "--remote", "--store", f"file://{tmp_path}/store")
+    assert found.code == 0, found.err
+    (inputs,) = sent
+    assert inputs["title"] == "one.txt"
+    assert [one["uri"] for one in inputs["more"][1:]] == ["s3://b/x", "file:///etc/hosts"]
+    for reference, text in ((inputs["one"], "1"), (inputs["more"][0], "1"), (inputs["folder"], None)):
+        place = reference["uri"]
+        assert place.startswith(f"file://{tmp_path}/store/") and f" to {place}" in found.err
+        content = Path(place.removeprefix("file://"))
+        assert content.read_text() == text if text else (content / "two.txt").read_text() == "2"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "--one: one.txt is on this machine, where no pod can read it. Say which store it is to be brought to"),
+        (("--store", "nosuch://b"), "--one: one.txt can't be brought to nosuch://b"),
+    ],
+)
+def test_a_file_of_this_machine_that_can_not_be_brought_anywhere_is_told_of_before_anything_is_sent(
+    options: tuple[str, ...], told: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("WINDLASS_RAW_OUTPUT_PREFIX", raising=False)
+    monkeypatch.setattr(_remote, "run_remote", lambda *_, **__: pytest.fail("it was sent"))
+    (tmp_path / "job.py").write_text(FILES)
+    (tmp_path / "one.txt").write_text("1")
+    found = cli("run", "job.py", "f", "--one", "one.txt", "--more", "[]", "--folder", "s3://b/x", "--remote", *options)
+    assert found.code == 2 and told in found.err, found.err
+
+
 def test_an_input_named_like_an_option_wins_behind_the_name(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "named.py").write_text(
         "from windlass import task\n@task\ndef f(timeout: str) -> str:\n    return timeout\n"

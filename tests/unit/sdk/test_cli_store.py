@@ -70,4 +70,4 @@ def test_the_store_for_code_has_to_be_one_even_where_the_code_is_small(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert main(("render", "examples/hello.py", "-o", str(tmp_path / "out"), "--store", "foo")) == 1
-    assert "the store 'foo' for code bundles is no address of a folder, such as s3://" in capsys.readouterr().err
+    assert "the store 'foo' is no address of a folder, such as s3://" in capsys.readouterr().err

@@ -18,14 +18,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from windlass import _types
+from windlass import _store, _types
 from windlass._bindings import kind_of
+from windlass._bundle import checked_store
 from windlass._calls import default_of
 from windlass._cli import _yaml
 from windlass._docstrings import read_docstring
 from windlass._entity import Entity
 from windlass._interface import Parameter, is_lookup
 from windlass._text_values import TextError, checked, parse_text
+from windlass_api import references
 from windlass_api.findings import did_you_mean
 from windlass_api.types import Type
 
@@ -75,6 +77,43 @@ def to_python(entity: Entity, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs as the function takes them."""
     parameters = entity.interface.inputs
     return {name: _types.from_wire(value, parameters[name].python_type, f"--{name}:") for name, value in inputs.items()}
+
+
+def brought(entity: Entity, inputs: Mapping[str, Any], store: str | None) -> dict[str, Any]:
+    """The inputs for a run in a cluster: files and folders of this machine are brought to the store.
+
+    What is an address is the pods' to read. Raises InputError where a file needs a store, or can't be brought there.
+    """
+    where = checked_store(store) if store and "://" in store else None
+    found: dict[str, Any] = {}
+    for name, value in inputs.items():
+        kind = kind_of(entity.interface.inputs[name].python_type)
+
+        def bring(part: Any, _: Type, option: str = f"--{name}") -> Any:
+            return _brought(part, where, option) if isinstance(part, Mapping) else part
+
+        found[name] = references.changed(value, kind.type, kind.schema, bring)
+    return found
+
+
+def _brought(reference: Mapping[str, Any], store: str | None, option: str) -> dict[str, Any]:
+    path = reference["uri"]
+    if _store.scheme_of(path):
+        return dict(reference)
+    if store is None:
+        raise InputError(
+            f"{option}: {path} is on this machine, where no pod can read it. Say which store it is to be brought to,"
+            " --store s3://bucket/folder, or give an address that pods read; for a file of that name in the pods'"
+            f" image, file://{Path(path).absolute()}"
+        )
+    try:
+        with _store.raw_output_prefix(store):
+            uri = (_store.put_tree if Path(path).is_dir() else _store.put_file)(path)
+    except Exception as error:  # whatever the driver of the scheme raises
+        told = f"{option}: {path} can't be brought to {store}: {type(error).__name__}: {error}"
+        raise InputError(told) from error
+    print(f"brought {path} to {uri}", file=sys.stderr, flush=True)
+    return {**reference, "uri": uri}
 
 
 def unknown(entity: Entity, word: str) -> str:

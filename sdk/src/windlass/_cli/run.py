@@ -121,7 +121,12 @@ def _add_options(parser: argparse.ArgumentParser, defaults: argparse.Namespace |
         help="for tasks that name no image (default: the operator decides)",
     )
     remote.add_argument("--copy", choices=_checked.COPY, default=default("copy", "auto"), help=_checked.COPY_HELP)
-    remote.add_argument("--store", metavar="URI", default=default("store", None), help=_checked.STORE_HELP)
+    remote.add_argument(
+        "--store",
+        metavar="URI",
+        default=default("store", None),
+        help=f"{_checked.STORE_HELP}; files of this machine among the inputs go there, too",
+    )
     remote.add_argument(
         "--timeout",
         metavar="SECONDS",
@@ -171,13 +176,19 @@ def _run_remote(module: ModuleType, entity: Entity, inputs: dict[str, Any], opti
         definitions = _emit.complete([entity])
         specs = list(specs_of(definitions))
     build_all(specs)  # first, since a builder may say that its image is called otherwise
+    store = _checked.store_of(options.store)
+    try:
+        inputs = _inputs.brought(entity, inputs, store)
+    except _inputs.InputError as error:
+        print(f"windlass: {error}", file=sys.stderr)
+        return MISUSED
     objects = _checked.manifests_of(
         module,
         definitions,
         copy=options.copy,
         namespace=options.namespace,
         image=options.image,
-        store=_checked.store_of(options.store),
+        store=store,
     )
     return _remote.run_remote(
         objects,
