@@ -84,6 +84,7 @@ class Dispatcher:
         self.code: dict[str, bytes] = {}
         self.peers: list[str] = []
         self.replica = ""
+        """Its address, unless something else is said."""
         self.beat = 10.0
         self.acknowledges = True
         self.answers_wanted = True
@@ -122,7 +123,9 @@ class Dispatcher:
         metadata = {str(key): str(value) for key, value in context.invocation_metadata()}
         connection = Connection(context, first.hello, metadata)
         self.connections.append(connection)
-        connection.send(welcome=pb.Welcome(peers=self.peers, heartbeat_seconds=self.beat, replica=self.replica))
+        replica = self.replica or self.address
+        connection.send(welcome=pb.Welcome(peers=self.peers, heartbeat_seconds=self.beat, replica=replica))
+        connection.send(ask=pb.Ask(number=len(self.connections)))
         self._note(first, connection)
         writing = asyncio.ensure_future(connection.write())
         reading = asyncio.ensure_future(self._read(context, connection))
@@ -147,8 +150,8 @@ class Dispatcher:
             self.give(message.wanted.code, connection)
         if kind == "result" and self.acknowledges:
             connection.send(acknowledge=pb.Acknowledge(calls=[message.result.call]))
-        if kind == "hello" and self.acknowledges and message.hello.results:
-            connection.send(acknowledge=pb.Acknowledge(calls=[one.call for one in message.hello.results]))
+        if kind == "inventory" and self.acknowledges and message.inventory.results:
+            connection.send(acknowledge=pb.Acknowledge(calls=[one.call for one in message.inventory.results]))
         self._changed.set()
 
     def give(self, code: str, connection: Connection) -> None:
@@ -183,8 +186,8 @@ class Dispatcher:
         return [getattr(one, kind) for one in self.heard if one.WhichOneof("message") == kind]
 
     def result_of(self, call: str) -> pb.Result | None:
-        """A call's result, once it is known: said, or in a Hello."""
-        said = [*self.of("result"), *(one for hello in self.of("hello") for one in hello.results)]
+        """A call's result, once it is known: said, or in an Inventory."""
+        said = [*self.of("result"), *(one for inventory in self.of("inventory") for one in inventory.results)]
         return next((one for one in said if one.call == call), None)
 
     async def until(self, condition: Callable[[], Any]) -> Any:

@@ -26,11 +26,13 @@ from windlass_operator.core.plan_definition import DEFINITIONS
 from windlass_operator.dispatch.dispatcher import Dispatcher, Link
 from windlass_operator.dispatch.messages import (
     Acknowledge,
+    Ask,
     Cancel,
     Drain,
     FromWorker,
     Heartbeat,
     Hello,
+    Inventory,
     Leaving,
     Part,
     Refused,
@@ -236,22 +238,16 @@ class Worker:
         self._carrier: Carrier | None = None
 
     def hello(self) -> Hello:
+        """Who it is."""
+        return Hello(NAMESPACE, self.environment, self.revision, self.pod, self.pod)
+
+    def inventory(self, number: int) -> Inventory:
         """All that it has."""
-        return Hello(
-            NAMESPACE,
-            self.environment,
-            self.revision,
-            self.pod,
-            self.pod,
-            running=tuple(self.running),
-            results=tuple(self.results.values()),
-            code=tuple(self.code),
-        )
+        return Inventory(number, tuple(self.running), tuple(self.results.values()), tuple(self.code))
 
     async def serve(self, carrier: Carrier) -> None:
         """Until the stream ends. What runs goes on."""
         self._carrier = carrier
-        await carrier.say(self._state())
         while (message := await carrier.hear()) is not None:
             await self._heard(message)
         self._carrier = None
@@ -266,6 +262,9 @@ class Worker:
 
     async def _heard(self, message: ToWorker) -> None:
         match message:
+            case Ask(number):
+                await self._say(self.inventory(number))
+                await self._say(self._state())
             case Run(call):
                 await self._take(message)
             case Cancel(call, _):

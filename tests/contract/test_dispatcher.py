@@ -15,8 +15,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
-import grpc.aio
 import pytest
 
 from tests.warm import (
@@ -33,7 +31,7 @@ from tests.warm import (
     task,
     wide,
 )
-from windlass_api.protocol import METHOD, dispatcher_pb2 as pb
+from windlass_operator.dispatch.dispatcher import Link
 from windlass_operator.dispatch.messages import Hello
 from windlass_operator.dispatch.server import NotAdmitted, Server
 from windlass_operator.settings import Settings
@@ -65,7 +63,7 @@ class Real:
     """Workers that are processes, and a server for them."""
 
     def __init__(self, world: World, pool: dict[str, Any], folder: Path, port: int) -> None:
-        self._world, self._pool, self._folder, self._port = world, pool, folder, port
+        self._world, self._pool, self._folder, self.port = world, pool, folder, port
         self.pods: dict[str, Worker] = {}
         self.processes: dict[str, asyncio.subprocess.Process] = {}
 
@@ -78,7 +76,7 @@ class Real:
             "namespace": NAMESPACE,
             "pool": name,
             "revision": revision,
-            "dispatcher": f"127.0.0.1:{self._port}",
+            "dispatcher": f"127.0.0.1:{self.port}",
             "slots": 1,
         }
         mine = {"WINDLASS_WORKER": json.dumps(told), "WINDLASS_POD": pod, "WINDLASS_POD_UID": pod}
@@ -183,41 +181,27 @@ def test_a_real_worker_that_is_killed_costs_one_attempt(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_a_hello_that_waited_while_another_stream_of_its_worker_began_is_said_again() -> None:
-    """Else calls that were handed out by that stream would be missing in it, and be taken for lost."""
+def test_a_real_worker_that_finds_a_replica_by_two_ways_loses_nothing(tmp_path: Path) -> None:
+    """As after a restart, when it comes by the Service and directly: what is on its way by one isn't lost."""
+    length = 40
 
     async def story() -> None:
-        asked, may_answer = asyncio.Event(), asyncio.Event()
+        async with real(tmp_path, task(), chain(length)) as (world, workers):
+            dialled: list[int] = []
+            connect = world.dispatcher.connect
 
-        async def slowly_at_first(token: str, hello: Hello) -> NotAdmitted | None:
-            if not asked.is_set():
-                asked.set()
-                await may_answer.wait()
-            return None
+            def counted(hello: Hello) -> Link:
+                dialled.append(1)
+                return connect(hello)
 
-        async with World() as world:
-            pool = environment()
-            world.create(pool)
-            server = Server(world.dispatcher, slowly_at_first)
-            port = await server.start("127.0.0.1:0", None)
-            hello = pb.Hello(
-                namespace=NAMESPACE, pool="models", revision=revision_of(pool), pod="w0", pod_uid="w0", slots=1
-            )
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                dial = channel.stream_stream(
-                    METHOD,
-                    request_serializer=pb.FromWorker.SerializeToString,
-                    response_deserializer=pb.ToWorker.FromString,
-                )
-                first, second = dial(), dial()
-                await first.write(pb.FromWorker(hello=hello))
-                await asked.wait()
-                await second.write(pb.FromWorker(hello=hello))
-                assert isinstance(answer := await second.read(), pb.ToWorker) and answer.HasField("welcome")
-                may_answer.set()
-                assert await first.code() == grpc.StatusCode.UNAVAILABLE
-                assert "say again" in await first.details()
-                assert world.dispatcher.last_link("w0") == 1, "the other one stays"
-            await server.stop()
+            world.dispatcher.connect = counted  # type: ignore[method-assign]
+            here = f"127.0.0.1:{workers.port}"
+            world.dispatcher.replica, world.dispatcher.peers = here, lambda: (here, f"localhost:{workers.port}")
+            await workers.add("w0")
+            world.create(run())
+            status = await world.until(lambda: world.status("e").get("finishedAt") and world.status("e"), "end", READY)
+            assert status["outputs"] == {"o0": length}
+            assert not any(any(node["failures"].values()) for node in status["nodes"].values() if "failures" in node)
+            await world.until(lambda: len(dialled) > 1, "it to dial again", READY)
 
     asyncio.run(story())

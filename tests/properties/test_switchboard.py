@@ -1,8 +1,9 @@
 """Whatever breaks, in whatever order: no call is lost, none runs twice while its worker lives, and all come to an end.
 
 A history draws what happens next: messages arrive (in order, stream by stream), workers begin and end calls, streams
-break, pods are killed and others come, the operator starts anew. An Execution is played that wants some calls, retries
-those whose worker was lost, and acknowledges what it has written.
+break, workers dial though they have one, pods are killed and others come, shards are taken over, the operator starts
+anew. An Execution is played that wants some calls, retries those whose worker was lost, and acknowledges what it has
+written.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from hypothesis import given, settings, strategies as st
 
 from windlass_operator.core.observed import Place
 from windlass_operator.dispatch.calls import CallKey, Order, Phase, PoolKey
-from windlass_operator.dispatch.messages import Acknowledge, Cancel, Hello, Refused, Result, Run, Started, State
+from windlass_operator.dispatch.messages import (
+    Acknowledge,
+    Ask,
+    Cancel,
+    Hello,
+    Inventory,
+    Refused,
+    Result,
+    Run,
+    Started,
+    State,
+)
 from windlass_operator.dispatch.switchboard import Close, PodView, Send, Switchboard
 from windlass_operator.kinds.evidence import Failed, Succeeded
 
@@ -23,16 +35,31 @@ POOL = PoolKey("ns", "models", "r1")
 RECORD = b'{"v":1,"outputs":{}}'
 
 
+class Stream:
+    """What is on its way, in either direction."""
+
+    def __init__(self, link: int) -> None:
+        self.link = link
+        self.inbox: deque[Any] = deque()
+        self.outbox: deque[Any] = deque()
+        self.welcomed = False
+        self.over = False
+        """Whether the operator has lost it. What it had sent still arrives; then its worker notices, too."""
+
+
 class Pod:
     """A worker with one slot."""
 
     def __init__(self, uid: str) -> None:
         self.uid, self.alive = uid, True
-        self.link: int | None = None
         self.running = ""
         self.results: dict[str, Result] = {}
-        self.inbox: deque[Any] = deque()
-        self.outbox: deque[Any] = deque()
+        self.streams: list[Stream] = []
+
+    def say(self, *messages: Any) -> None:
+        """To whoever listens."""
+        for stream in self.streams:
+            stream.outbox += messages
 
 
 class History:
@@ -56,9 +83,7 @@ class History:
         self.now += 10
         self.board = Switchboard(self.now)
         for pod in self.pods.values():
-            pod.link = None
-            pod.inbox.clear()
-            pod.outbox.clear()
+            pod.streams.clear()
         self.tell()
         self.board.all_pods_known()
 
@@ -79,19 +104,23 @@ class History:
             self.tell()
 
     def pod_dials(self, pod: Pod) -> None:
-        if pod.link is None:
-            pod.link = next(self.links)
-            running = (pod.running,) if pod.running else ()
-            hello = Hello("ns", "models", "r1", pod.uid, pod.uid, 1, running, tuple(pod.results.values()))
-            self.board.hello(pod.link, hello, self.now)
-            pod.outbox.append(State(0 if pod.running else 1))
+        if len(pod.streams) < 2:
+            stream = Stream(next(self.links))
+            pod.streams.append(stream)
+            self.board.dialled(stream.link, Hello("ns", "models", "r1", pod.uid, pod.uid, 1), self.now)
 
     def stream_breaks(self, pod: Pod) -> None:
-        if pod.link is not None:
-            link, pod.link = pod.link, None
-            pod.inbox.clear()
-            pod.outbox.clear()
-            self.board.lost(link, self.now)
+        if pod.streams:
+            self.breaks(pod, pod.streams[0])
+
+    def operator_loses_a_stream(self, pod: Pod) -> None:
+        for stream in pod.streams[:1]:
+            stream.over = True
+            self.board.lost(stream.link, self.now)
+
+    def breaks(self, pod: Pod, stream: Stream) -> None:
+        pod.streams.remove(stream)
+        self.board.lost(stream.link, self.now)
 
     def pod_is_killed(self, pod: Pod) -> None:
         del self.pods[pod.uid]
@@ -99,26 +128,43 @@ class History:
         self.killed_busy += bool(pod.running) + len(pod.results)  # what it holds goes with it
         self.begun = {call: uid for call, uid in self.begun.items() if uid != pod.uid}
         self.tell()
-        self.stream_breaks(pod)
+        for stream in list(pod.streams):
+            self.breaks(pod, stream)
 
     def pod_hears_all(self, pod: Pod) -> None:
-        while pod.inbox:
-            self.pod_hears(pod)
+        for stream in list(pod.streams):
+            while stream.inbox and stream in pod.streams:
+                self.hears(pod, stream)
 
     def pod_hears(self, pod: Pod) -> None:
-        if not pod.inbox:
-            return
-        match pod.inbox.popleft():
+        """The last stream first: what it is asked there may pass what is on its way by the other."""
+        for stream in reversed(pod.streams):
+            if stream.inbox:
+                self.hears(pod, stream)
+                return
+            if stream.over:
+                pod.streams.remove(stream)
+                return
+
+    def hears(self, pod: Pod, stream: Stream) -> None:
+        match stream.inbox.popleft():
+            case Ask(number):
+                if any(one.welcomed for one in pod.streams if one is not stream):
+                    self.breaks(pod, stream)
+                    return
+                stream.welcomed = True
+                running = (pod.running,) if pod.running else ()
+                stream.outbox += [Inventory(number, running, tuple(pod.results.values())), self.state(pod)]
             case Run(call):
                 if pod.running == call or call in pod.results:
                     return
                 if pod.running:
-                    pod.outbox.append(Refused(call))
+                    stream.outbox.append(Refused(call))
                     return
                 assert call not in self.begun, f"{call} runs, or ran, in {self.begun[call]}, which lives"
                 self.begun[call] = pod.uid
                 pod.running = call
-                pod.outbox += [Started(call, self.now), State(0)]
+                pod.say(Started(call, self.now), self.state(pod))
             case Cancel(call):
                 if pod.running == call:
                     self.end(pod, Result(call, reason="Cancelled"))
@@ -126,21 +172,28 @@ class History:
                 for call in calls:
                     pod.results.pop(call, None)
 
+    def state(self, pod: Pod) -> State:
+        return State(0 if pod.running else 1)
+
     def pod_ends_a_call(self, pod: Pod) -> None:
         if pod.running:
             self.end(pod, Result(pod.running, RECORD))
 
     def end(self, pod: Pod, result: Result) -> None:
         pod.results[result.call], pod.running = result, ""
-        pod.outbox += [result, State(1)]
+        pod.say(result, self.state(pod))
 
     def board_hears(self, pod: Pod) -> None:
-        if pod.outbox and pod.link is not None:
-            self.board.received(pod.link, pod.outbox.popleft(), self.now)
+        for stream in pod.streams:
+            if stream.outbox:
+                self.board.received(stream.link, stream.outbox.popleft(), self.now)
 
     def board_hears_all(self, pod: Pod) -> None:
-        while pod.outbox and pod.link is not None:
+        while any(stream.outbox for stream in pod.streams):
             self.board_hears(pod)
+
+    def shard_is_taken_over(self, _: Any) -> None:
+        self.board.taken_over()
 
     def operator_starts_anew(self, _: Any) -> None:
         self.start()
@@ -172,12 +225,12 @@ class History:
 
     def carry(self) -> None:
         """What the switchboard says is on its way."""
-        by_link = {pod.link: pod for pod in self.pods.values() if pod.link is not None}
+        by_link = {stream.link: stream for pod in self.pods.values() for stream in pod.streams}
         for effect in self.board.effects():
             if isinstance(effect, Send) and effect.link in by_link:
                 by_link[effect.link].inbox.append(effect.message)
             elif isinstance(effect, Close) and effect.link in by_link:
-                by_link[effect.link].link = None
+                by_link[effect.link].over = True
 
     def check(self) -> None:
         board = self.board
@@ -202,11 +255,13 @@ OF_PODS = (
     History.board_hears_all,
     History.pod_ends_a_call,
     History.stream_breaks,
+    History.operator_loses_a_stream,
     History.pod_is_killed,
 )
 OF_ALL = (
     History.pod_comes,
     History.operator_starts_anew,
+    History.shard_is_taken_over,
     History.pass_over_the_execution,
     History.pass_over_the_execution,
     History.status_is_written,
@@ -214,7 +269,7 @@ OF_ALL = (
 STEPS = st.tuples(st.integers(0, 2), st.sampled_from((*OF_PODS, *OF_ALL)))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.integers(1, 4), st.lists(STEPS, min_size=20, max_size=60))
 def test_no_call_is_lost_or_runs_twice_and_all_end(calls: int, steps: list[tuple[int, Any]]) -> None:
     history = History(calls)

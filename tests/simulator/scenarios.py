@@ -105,15 +105,19 @@ class Maker:
             self._make_pool()
         for _ in range(1 + self._chance(0.5, *_CALLING)):
             self._make_workflow(f"w{len(self.workflows)}")
+        crowd = bool(self.pools) and self.dice.random() < 0.1
+        if crowd:
+            self._make_crowd()
         self._apply_definitions()
         for number in range(self.dice.choice((1, 1, 1, 2, 2, 3))):
             self._make_run(f"e{number}")
         if self.dice.random() < 0.25:
             self._edit()
-        fates = Fates(self.seed, self.dice.choice((0.0, 0.05, 0.1, 0.3)), self.dice.choice((0.1, 1.0, 1.0, 5.0)))
+        slow = 0.1 if crowd else self.dice.choice((0.1, 1.0, 1.0, 5.0))
+        fates = Fates(self.seed, self.dice.choice((0.0, 0.05, 0.1, 0.3)), slow)
         acts = tuple(sorted(self.acts, key=lambda act: act.at))
         settled = self.dice.random() < 0.92
-        replicas = 2 if self.pools and self.dice.random() < 0.4 else 1
+        replicas = 2 if self.pools and self.dice.random() < (0.8 if crowd else 0.4) else 1
         return Scenario(self.seed, self._settings(), fates, self._trouble(), acts, settled, replicas)
 
     def tasks_of(self, sort: str) -> list[str]:
@@ -167,6 +171,20 @@ class Maker:
         for feature in chosen(dice, CALLS, 0.6):
             feature.make(spec, dice)
         self.tasks["call"] = spec
+
+    def _make_crowd(self) -> None:
+        """Many short calls at once, for several workers: whatever moves or breaks, some are on their way."""
+        self.pools["pool"]["replicas"] = 3
+        node = {
+            "id": "many",
+            "task": {"name": "call"},
+            "map": {"over": ["a"]},
+            "inputs": {"a": [self.dice.randrange(100) for _ in range(self.dice.choice((20, 40)))]},
+        }
+        outputs = {"o0": {"type": LIST, "from": {"$ref": "nodes.many.outputs.o0"}}}
+        self.workflows["crowd"] = {"inputs": INTERFACE, "nodes": [node], "outputs": outputs}
+        run = manifest("Execution", "crowd", {"workflow": {"name": "crowd"}})
+        self.acts.append(Act(self.dice.uniform(0, 6), "apply", "Execution", "crowd", run))
 
     def _make_workflow(self, name: str) -> None:
         self.workflows[name] = self._workflow(name)

@@ -30,10 +30,12 @@ from windlass_api.protocol import dispatcher_pb2 as pb
 from windlass_operator.core.clock import rfc3339_seconds
 from windlass_operator.dispatch.messages import (
     Acknowledge,
+    Ask,
     Cancel,
     Drain,
     FromWorker,
     Hello,
+    Inventory,
     Leaving,
     Result,
     Run,
@@ -89,8 +91,7 @@ class Workers:
     def life_ended(self, life: Life) -> None:
         """A replica is gone: what it said last may have arrived or not."""
         for worker in list(self._alive.values()):
-            stream = worker.streams.get(life.address)
-            if stream is not None:
+            for stream in worker.to(life.address):
                 stream.cut()
 
 
@@ -105,7 +106,7 @@ class Worker:
         env = {entry["name"]: entry.get("value") for entry in container["env"]}
         self._orders = json.loads(env["WINDLASS_WORKER"])
         self.ledger = Ledger(self._orders["slots"])
-        self.streams: dict[str, Stream] = {}
+        self.streams: list[Stream] = []
         self._performing: dict[str, Performance] = {}
         self._over = False
         self._idle_since = 0.0
@@ -152,7 +153,7 @@ class Worker:
         self._over = True
         foreseen = not self.ledger.held and all(one.over for one in self._performing.values())
         self._workers.calls.died(self.uid, self.ledger.running, foreseen=foreseen)
-        for stream in list(self.streams.values()):
+        for stream in list(self.streams):
             stream.cut()
 
     def _ended(self, code: int, reason: str) -> None:
@@ -185,56 +186,73 @@ class Worker:
 
     # ---- streams ----
 
+    def to(self, address: str) -> list[Stream]:
+        """Its streams to a replica: two, when it has come by the Service as well."""
+        return [stream for stream in self.streams if stream.address == address]
+
     def _dial_any(self) -> None:
-        """Through the Service: whichever replica it finds."""
+        """Through the Service: whichever replica it finds. It is asked for as long as nobody answers directly."""
         lives = self._workers.replicas.lives
-        if self.streams:
+        if any(stream.welcomed for stream in self.streams):
             return
         if lives:
-            self.dial(self._dice.choice(lives).address)
+            self._open(self._dice.choice(lives))
         else:
             self.later(1.0, self._dial_any)
 
     def dial(self, address: str) -> None:
-        """A stream to a replica, unless there is one."""
+        """Directly to a replica, unless there is a stream."""
         life = next((one for one in self._workers.replicas.lives if one.address == address), None)
-        if life is None or address in self.streams:
+        if life is None or self.to(address):
             self.later(1.0, self._dial_any)
-            return
-        stream = self.streams[address] = Stream(self._workers, self, life)
-        stream.open(self._hello())
+        else:
+            self._open(life)
+
+    def _open(self, life: Life) -> None:
+        stream = Stream(self._workers, self, life)
+        self.streams.append(stream)
+        orders = self._orders
+        stream.open(
+            Hello(orders["namespace"], orders["pool"], orders["revision"], self.name, self.uid, orders["slots"])
+        )
 
     def stream_ended(self, stream: Stream) -> None:
-        """It dials again, a while later."""
-        if self.streams.get(stream.address) is stream:
-            del self.streams[stream.address]
-            self.later(self._dice.uniform(*REDIAL), self.dial, stream.address)
+        """It dials again, a while later; and asks for any, meanwhile."""
+        self.streams.remove(stream)
+        self.later(self._dice.uniform(*REDIAL), self.dial, stream.address)
+        self.later(self._dice.uniform(*REDIAL), self._dial_any)
 
-    def _hello(self) -> Hello:
-        orders = self._orders
+    def _welcomed(self, stream: Stream, welcome: Welcome) -> None:
+        """Of two streams to one replica the first stays."""
+        if any(one.welcomed for one in self.to(stream.address) if one is not stream):
+            stream.cut()
+            return
+        stream.welcomed = True
+        if not self._beat:
+            self._beat = welcome.heartbeat
+            self.later(self._beat, self._tick)
+        for peer in welcome.peers:
+            if not self.to(peer):
+                self.dial(peer)
+
+    def _say_what_it_has(self, stream: Stream, ask: Ask) -> None:
         held = tuple(read_result(one) for one in self.ledger.held)
-        return Hello(
-            orders["namespace"],
-            orders["pool"],
-            orders["revision"],
-            self.name,
-            self.uid,
-            orders["slots"],
-            self.ledger.running,
-            held,
-        )
+        stream.say(Inventory(ask.number, self.ledger.running, held))
+        stream.say(State(self.ledger.free))
+        if self.ledger.leaving:
+            stream.say(Leaving(self.ledger.leaving))
 
     def _tick(self) -> None:
         """Signs of life, and whether there are any of the replicas."""
         self.later(self._beat, self._tick)
-        for stream in list(self.streams.values()):
+        for stream in list(self.streams):
             if self._world.timeline.time() - stream.heard > UNHEARD_BEATS * self._beat:
                 stream.cut()
             else:
                 stream.say(State(self.ledger.free))
 
     def _broadcast(self, message: FromWorker) -> None:
-        for stream in list(self.streams.values()):
+        for stream in list(self.streams):
             stream.say(message)
 
     def _tell_state(self) -> None:
@@ -257,16 +275,10 @@ class Worker:
                 self._may_end()
             case Drain(reason):
                 self.leave(reason)
-            case Welcome(peers, beat, _):
-                stream.say(State(self.ledger.free))
-                if self.ledger.leaving:
-                    stream.say(Leaving(self.ledger.leaving))
-                if not self._beat:
-                    self._beat = beat
-                    self.later(beat, self._tick)
-                for peer in peers:
-                    if peer not in self.streams:
-                        self.dial(peer)
+            case Welcome():
+                self._welcomed(stream, message)
+            case Ask():
+                self._say_what_it_has(stream, message)
 
     def _run(self, stream: Stream, run: Run) -> None:
         answers = self.ledger.take(run.call)
@@ -387,6 +399,7 @@ class Stream:
         self._up = self._down = 0.0
         """When the latest message arrives, of each direction."""
         self._over = self._stalled = False
+        self.welcomed = False
         self.heard = self._timeline.time()
         """When the worker heard something last."""
 

@@ -84,7 +84,7 @@ class Door:
         return serving
 
     async def call(self, token: str, authority: str) -> pb.ToWorker:
-        """What a worker hears first."""
+        """What a worker hears first. It says what it has, and is known then."""
         trust = grpc.ssl_channel_credentials(authority.encode())
         options = (("grpc.ssl_target_name_override", SERVER_NAME),)
         async with grpc.aio.secure_channel(self.address, trust, options) as channel:
@@ -92,6 +92,10 @@ class Door:
             stream = method(metadata=(("authorization", f"Bearer {token}"),))
             await stream.write(HELLO)
             heard: pb.ToWorker = await stream.read()
+            assert (await stream.read()).HasField("ask")
+            await stream.write(pb.FromWorker(inventory=pb.Inventory()))
+            while not self.reconciler.dispatcher.workers("ns", "models"):
+                await asyncio.sleep(0.01)
             return heard
 
 

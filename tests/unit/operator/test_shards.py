@@ -16,7 +16,7 @@ from windlass_operator.core.sharding import Terms, shard_of
 from windlass_operator.core.sharing import Limits
 from windlass_operator.dispatch.calls import CallKey, Order, PoolKey
 from windlass_operator.dispatch.dispatcher import Dispatcher
-from windlass_operator.dispatch.messages import Hello
+from windlass_operator.dispatch.messages import Ask, Hello, Inventory
 from windlass_operator.reconcile import paths
 from windlass_operator.reconcile.capacity import Capacity
 from windlass_operator.reconcile.definitions import Definitions
@@ -116,8 +116,12 @@ def test_the_only_replica_holds_every_shard_and_says_so_in_leases(cluster: FakeC
 def test_workers_are_asked_what_they_have_when_a_shard_is_acquired(cluster: FakeCluster) -> None:
     replica = Replica(cluster)
     link = replica.dispatcher.connect(Hello("ns", "models", "r1", "w0", "uid-w0", 1))
+    replica.dispatcher.received(link, Inventory(0))
     run(replica.all_held())
-    assert link.over == "say again what you have"
+    said = []
+    while not link.idle:
+        said.append(asyncio.run(link.next()))
+    assert [one for one in said if isinstance(one, Ask)] == [Ask(0), Ask(1)], "and again when it has answered"
     eras = [acquired.era for acquired in replica.store.acquired.values()]
     assert sorted(eras) == [1, 2, 3, 4]
 

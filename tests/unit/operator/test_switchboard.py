@@ -11,8 +11,10 @@ from windlass_operator.core.observed import ChildView, Place
 from windlass_operator.dispatch.calls import CallKey, Order, PoolKey, parse
 from windlass_operator.dispatch.messages import (
     Acknowledge,
+    Ask,
     Cancel,
     Hello,
+    Inventory,
     Refused,
     Result,
     Run,
@@ -53,10 +55,22 @@ class Pool:
         self.board.pods("ns", "models", {pod: PodView("r1", started_at) for pod in pods}, self.now)
         self.board.all_pods_known()
 
-    def hello(self, pod: str, slots: int = 1, **more: Any) -> int:
+    def dials(self, pod: str, slots: int = 1) -> int:
         self._links += 1
-        self.board.hello(self._links, Hello("ns", "models", "r1", pod, pod, slots, **more), self.now)
+        self.board.dialled(self._links, Hello("ns", "models", "r1", pod, pod, slots), self.now)
         return self._links
+
+    def asked(self) -> dict[int, int]:
+        return {link: message.number for link, message in self.sent() if isinstance(message, Ask)}
+
+    def hello(self, pod: str, slots: int = 1, **has: Any) -> int:
+        """It dials, and says what it has when it is asked."""
+        before = self.board.effects()
+        link = self.dials(pod, slots)
+        number = self.asked()[link]
+        self.board._effects += before
+        self.says(link, Inventory(number, **has))
+        return link
 
     def dispatch(self, call: CallKey, **more: Any) -> str:
         return self.board.dispatch(order(call, **more), self.now)
@@ -221,11 +235,86 @@ def test_a_pod_that_could_have_no_call_of_ours_is_not_waited_for() -> None:
 
 def test_a_replica_that_takes_over_has_workers_say_again_what_they_have() -> None:
     pool = Pool("w0")
-    era = pool.board.taken_over(pool.now)
-    assert [one.link for one in pool.board.effects() if isinstance(one, Close)] == [1]
+    era = pool.board.taken_over()
+    assert pool.asked() == {1: era}
     assert pool.board.unsure(("ns", "e"), POOL, pool.now, era)
-    pool.hello("w0")
+    pool.says(1, Inventory(era))
     assert not pool.board.unsure(("ns", "e"), POOL, pool.now, era)
+
+
+def test_a_worker_that_is_asked_what_it_has_gets_no_call_before_it_has_said_so() -> None:
+    """Else the call would be on its way to it, and be missing in what it says, as if it had been lost."""
+    pool = Pool("w0")
+    era = pool.board.taken_over()
+    pool.dispatch(key())
+    pool.says(1, State(1))
+    assert pool.runs() == []
+    pool.says(1, Inventory(era))
+    assert pool.runs() == [(1, key().text())]
+
+
+def test_a_call_that_was_sent_before_its_worker_was_asked_is_in_what_it_says() -> None:
+    pool = Pool("w0", "w1")
+    pool.dispatch(key())
+    ((link, call),) = pool.runs()
+    era = pool.board.taken_over()
+    pool.says(link, Inventory(era, running=(call,)))
+    assert isinstance(pool.view(key()).evidence, Running)
+    assert pool.runs() == []
+
+
+def test_workers_are_asked_once_for_all_takeovers_of_a_moment() -> None:
+    pool = Pool("w0")
+    first, _, last = (pool.board.taken_over() for _ in range(3))
+    assert pool.asked() == {1: first}
+    pool.says(1, Inventory(first))
+    assert pool.board.unsure(("ns", "e"), POOL, pool.now, last)
+    assert pool.asked() == {1: last}
+    pool.says(1, Inventory(last))
+    assert not pool.board.unsure(("ns", "e"), POOL, pool.now, last)
+
+
+def test_a_takeover_while_a_worker_dials_is_in_what_it_is_asked() -> None:
+    pool = Pool(connect=False)
+    pool.running("w0")
+    link = pool.dials("w0")
+    era = pool.board.taken_over()
+    pool.says(link, Inventory(pool.asked()[link]))
+    assert pool.asked() == {link: era}
+    pool.dispatch(key())
+    assert pool.runs() == []
+    pool.says(link, Inventory(era))
+    assert pool.runs() == [(link, key().text())]
+
+
+def test_a_stream_goes_on_until_the_next_one_of_its_worker_has_said_what_it_has() -> None:
+    """The worker may give up the second one."""
+    pool = Pool("w0")
+    second = pool.dials("w0")
+    pool.dispatch(key())
+    assert pool.runs() == [(1, key().text())]
+    pool.board.lost(second, pool.now)
+    pool.says(1, result(key()))
+    assert isinstance(pool.view(key()).evidence, Succeeded)
+    third = pool.dials("w0")
+    pool.board.effects()
+    pool.says(third, Inventory(0, results=(result(key()),)))
+    assert [one.link for one in pool.board.effects() if isinstance(one, Close)] == [1]
+
+
+def test_who_dials_and_does_not_say_what_it_has_is_not_listened_to_for_ever() -> None:
+    pool = Pool(connect=False)
+    pool.running("w0")
+    link = pool.dials("w0")
+    pool.says(link, State(1), Started(key().text(), BEGAN))
+    assert (pool.board.connected("ns", "models"), pool.board.calls) == ([], {})
+    pool.board.effects()
+    pool.board.silent(pool.now + 30.1, 10.0)
+    (closed,) = (one for one in pool.board.effects() if isinstance(one, Close))
+    assert closed.link == link
+    assert "may be older than this operator" in closed.reason
+    pool.says(link, Inventory(0))
+    assert pool.board.connected("ns", "models") == []
 
 
 def test_a_replica_that_takes_over_hears_of_results_that_nobody_needs_and_lets_go_of_them() -> None:
@@ -234,22 +323,21 @@ def test_a_replica_that_takes_over_hears_of_results_that_nobody_needs_and_lets_g
     pool = Pool("w0", owns=lambda _, execution: execution in mine)
     pool.says(1, Started(key().text(), BEGAN), result(key()))
     mine.add("e")
-    pool.board.taken_over(pool.now)
-    assert Close(1, "say again what you have") in pool.board.effects()
-    link = pool.hello("w0", results=(result(key()),))
+    era = pool.board.taken_over()
+    pool.says(1, Inventory(era, results=(result(key()),)))
     assert News("ns", "e") in pool.board.effects(), "whoever reconciles it finds it over"
     pool.board.close("ns", "e")
-    assert pool.sent() == [(link, Acknowledge((key().text(),)))]
+    assert pool.sent() == [(1, Acknowledge((key().text(),)))]
 
 
 def test_who_has_what_does_not_hang_on_the_wall_clock() -> None:
     pool = Pool("w0")
-    era = pool.board.taken_over(pool.now)
+    era = pool.board.taken_over()
     taken_over, pool.now = pool.now, pool.now - 600
     pool.hello("w0")
     assert not pool.board.unsure(("ns", "e"), POOL, taken_over, era)
     pool = Pool("w0", connect=False)
-    era = pool.board.taken_over(pool.now)
+    era = pool.board.taken_over()
     assert pool.board.unsure(("ns", "e"), POOL, BEGAN - 600, era), (
         "it was there before the takeover, whoever's clock is wrong"
     )
@@ -382,17 +470,13 @@ def test_the_more_calls_wait_the_later_an_end_is_told(elements: int, delay: floa
     assert told == [pytest.approx(delay, abs=0.002)]
 
 
-@pytest.mark.parametrize("closed", ["it is silent", "a shard came"])
-def test_a_worker_whose_pod_was_gone_before_its_stream_is_lost_with_that(closed: str) -> None:
+def test_a_worker_whose_pod_was_gone_before_its_stream_is_lost_with_that() -> None:
     pool = Pool("w0")
     call = key()
     pool.board.dispatch(order(call), pool.now)
     pool.board.received(pool.link["w0"], Started(call.text(), pool.now), pool.now)
     pool.running()
     assert isinstance(pool.view(call).evidence, Running)
-    if closed == "it is silent":
-        pool.board.silent(pool.now + 100, 5.0)
-    else:
-        pool.board.taken_over(pool.now)
+    pool.board.silent(pool.now + 100, 5.0)
     assert isinstance(pool.view(call).evidence, Failed)
     assert not pool.board.workers

@@ -265,16 +265,46 @@ def test_after_a_break_everything_that_is_held_or_runs_is_said_again(tmp_path: P
             await at.runs_at(path)
             at.dispatcher.heard.clear()
             at.dispatcher.connection.end()
-            hello = (await at.dispatcher.until(lambda: at.dispatcher.of("hello")))[0]
-            assert ([one.call for one in hello.results], list(hello.running)) == ([held], [running])
-            assert list(hello.code) == [at.code]
+            has = (await at.dispatcher.until(lambda: at.dispatcher.of("inventory")))[0]
+            assert ([one.call for one in has.results], list(has.running)) == ([held], [running])
+            assert list(has.code) == [at.code]
             at.dispatcher.connection.send(acknowledge=pb.Acknowledge(calls=[held]))
             path.touch()
             assert await at.dispatcher.outputs(running) == {"o0": "waited"}
             at.dispatcher.heard.clear()
             at.dispatcher.connection.end()
-            hello = (await at.dispatcher.until(lambda: at.dispatcher.of("hello")))[0]
-            assert ([one.call for one in hello.results], list(hello.running)) == ([running], [])
+            has = (await at.dispatcher.until(lambda: at.dispatcher.of("inventory")))[0]
+            assert ([one.call for one in has.results], list(has.running)) == ([running], [])
+
+    run(test)
+
+
+def test_whoever_asks_what_a_worker_has_hears_of_all_that_was_sent_before(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with place(tmp_path) as at:
+            path = tmp_path / "go"
+            running = at.start("wait", path=str(path))
+            at.dispatcher.connection.send(ask=pb.Ask(number=7))
+            has = await at.dispatcher.until(lambda: [one for one in at.dispatcher.of("inventory") if one.number == 7])
+            assert list(has[0].running) == [running]
+            path.touch()
+            await at.dispatcher.outputs(running)
+
+    run(test)
+
+
+def test_of_two_streams_to_a_replica_the_later_one_is_given_up_before_it_says_what_there_is(tmp_path: Path) -> None:
+    """A call may be on its way by the first, and would be missing in what it says."""
+
+    async def test() -> None:
+        async with Dispatcher().listening() as one:
+            by_another_name = one.address.replace("127.0.0.1", "localhost")
+            one.peers = [one.address, by_another_name]
+            async with worker(tmp_path / "worker", one.address) as program:
+                await one.until(lambda: len(one.connections) > 2)
+                assert "there is another stream to this replica" in program.printed()
+                assert one.connections[0].open
+                assert len(one.of("inventory")) == 1
 
     run(test)
 

@@ -137,7 +137,7 @@ class Dispatcher:
 
     def taken_over(self) -> int:
         """Executions have become this replica's: workers say what they have. Gives the number of this takeover."""
-        era = self.board.taken_over(self._now())
+        era = self.board.taken_over()
         self._do()
         return era
 
@@ -221,17 +221,13 @@ class Dispatcher:
 
     # ---- streams ----
 
-    def last_link(self, pod_uid: str) -> int:
-        """The number of the stream that a worker has, or had last; 0 of one that is not known."""
-        return self.board.last_link(pod_uid)
-
     def connect(self, hello: Hello) -> Link:
         """A worker has dialled, and is who it says it is."""
         link = Link(next(self._numbers))
         link.namespace = hello.namespace
         self._links[link.number] = link
         self._welcome(link)
-        self.board.hello(link.number, hello, self._now())
+        self.board.dialled(link.number, hello, self._now())
         self._do()
         return link
 

@@ -21,7 +21,7 @@ class Result(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """Who a worker is, and all that it has."""
+    """Who a worker is."""
 
     namespace: str
     pool: str
@@ -29,6 +29,12 @@ class Hello(NamedTuple):
     pod: str
     pod_uid: str
     slots: int = 1
+
+
+class Inventory(NamedTuple):
+    """All that a worker has, as it was asked for by this number."""
+
+    number: int
     running: tuple[str, ...] = ()
     results: tuple[Result, ...] = ()
     code: tuple[str, ...] = ()
@@ -71,8 +77,14 @@ class Heartbeat(NamedTuple):
     """It is there."""
 
 
-FromWorker = State | Wanted | Started | Result | Refused | Leaving
+FromWorker = Inventory | State | Wanted | Started | Result | Refused | Leaving
 """After the Hello, which opens a stream."""
+
+
+class Ask(NamedTuple):
+    """It is to say what it has."""
+
+    number: int
 
 
 class Run(NamedTuple):
@@ -120,4 +132,4 @@ class Welcome(NamedTuple):
     replica: str
 
 
-ToWorker = Run | Cancel | Acknowledge | Drain | Part | Heartbeat | Welcome
+ToWorker = Ask | Run | Cancel | Acknowledge | Drain | Part | Heartbeat | Welcome

@@ -19,11 +19,13 @@ from windlass_api.protocol import METHOD, dispatcher_pb2 as pb
 from windlass_operator.dispatch.dispatcher import Dispatcher, Link
 from windlass_operator.dispatch.messages import (
     Acknowledge,
+    Ask,
     Cancel,
     Drain,
     FromWorker,
     Heartbeat,
     Hello,
+    Inventory,
     Leaving,
     Part,
     Refused,
@@ -37,7 +39,7 @@ from windlass_operator.dispatch.messages import (
 )
 
 MESSAGE_LIMIT = 64 * 1024 * 1024
-"""Bytes of a message: a Hello has all results that a worker holds."""
+"""Bytes of a message: an Inventory has all results that a worker holds."""
 HELLO_WITHIN = 20.0
 """Seconds that a worker has to say who it is."""
 STREAMS = 10_000
@@ -114,17 +116,11 @@ class Server:
 
     async def _work(self, requests: AsyncIterator[pb.FromWorker], context: Any) -> None:
         hello = await self._hello(context)
-        before = self._dispatcher.last_link(hello.pod_uid)
         refusal = await self._admit(_token(context), hello)
         if refusal is not None:
             log.warning("worker %s/%s was refused: %s", hello.namespace, hello.pod, refusal.message)
             code = grpc.StatusCode.PERMISSION_DENIED if refusal.for_good else grpc.StatusCode.UNAVAILABLE
             await context.abort(code, refusal.message)
-        if self._dispatcher.last_link(hello.pod_uid) != before:  # calls may have gone to it that this Hello lacks
-            await context.abort(
-                grpc.StatusCode.UNAVAILABLE,
-                "another stream of this worker has begun meanwhile: say again what you have",
-            )
         link = self._dispatcher.connect(hello)
         reading = asyncio.create_task(self._read(context, link))
         writing = asyncio.create_task(_write(context, link))
@@ -138,6 +134,7 @@ class Server:
         for task in (reading, writing):
             if not task.cancelled() and task.exception() is not None and not _is_end(task.exception()):
                 raise task.exception()  # type: ignore[misc]  # it is one
+        context.set_details(link.over)
 
     async def _hello(self, context: Any) -> Hello:
         try:
@@ -182,6 +179,8 @@ def _token(context: Any) -> str:
 def read(message: pb.FromWorker) -> FromWorker | None:  # noqa: PLR0911  one per message
     """What a worker says. None for what a newer one may say, and for a second Hello."""
     match message.WhichOneof("message"):
+        case "inventory":
+            return _read_inventory(message.inventory)
         case "state":
             return State(message.state.free, tuple(message.state.code))
         case "wanted":
@@ -206,9 +205,15 @@ def _read_hello(hello: pb.Hello) -> Hello:
         pod=hello.pod,
         pod_uid=hello.pod_uid,
         slots=hello.slots,
-        running=tuple(hello.running),
-        results=tuple(read_result(result) for result in hello.results),
-        code=tuple(hello.code),
+    )
+
+
+def _read_inventory(inventory: pb.Inventory) -> Inventory:
+    return Inventory(
+        number=inventory.number,
+        running=tuple(inventory.running),
+        results=tuple(read_result(result) for result in inventory.results),
+        code=tuple(inventory.code),
     )
 
 
@@ -240,5 +245,7 @@ def write(message: ToWorker) -> pb.ToWorker:  # noqa: PLR0911  one per message
             return pb.ToWorker(drain=pb.Drain(reason=reason))
         case Welcome(peers, heartbeat, replica):
             return pb.ToWorker(welcome=pb.Welcome(peers=peers, heartbeat_seconds=heartbeat, replica=replica))
+        case Ask(number):
+            return pb.ToWorker(ask=pb.Ask(number=number))
         case Heartbeat():
             return pb.ToWorker(heartbeat=pb.Heartbeat())

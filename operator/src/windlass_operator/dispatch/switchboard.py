@@ -5,13 +5,14 @@
     dispatch ──► QUEUED ──(a slot is free)──► SENT ──Started──► RUNNING ──Result──► DONE ──acknowledge──► (forgotten)
                    ▲                           │  Refused, or never came            ▲
                    └───────────────────────────┘                                    │
-                   a Hello that has it: RUNNING or DONE;   its worker is gone: DONE (WorkerLost), or QUEUED if unbegun
+               an Inventory that has it: RUNNING or DONE;  its worker is gone: DONE (WorkerLost), or QUEUED if unbegun
 
 Every operation gets the time, changes the state, and leaves *effects* behind: messages to send, streams to end, and
 news for whoever reconciles an Execution or a pool. Nothing here is written down anywhere: what is lost with this
 process the workers say again (docs/decisions/0041).
 
-A worker is known by its pod. Its stream, a *link*, comes and goes; what it has stays its own until its pod is gone.
+A worker is known by its pod. Its stream, a *link*, comes and goes; what it has stays its own until its pod is gone, or
+it says in an Inventory that it doesn't have it.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from windlass_operator.core.plan_actor import Demand, WorkerView
 from windlass_operator.dispatch.calls import Call, CallKey, Order, Phase, PoolKey, parse
 from windlass_operator.dispatch.messages import (
     Acknowledge,
+    Ask,
     Cancel,
     Drain,
     FromWorker,
     Hello,
+    Inventory,
     Leaving,
     Refused,
     Result,
@@ -61,6 +64,8 @@ SHORTEST = 0.001
 nobody is kept waiting if their ends are told late.
 """
 CANCELLED = "Cancelled"
+UNHEARD = "nothing was heard for too long"
+UNANSWERED = "it was asked what it has, and didn't say: the windlass of its image may be older than this operator"
 BEFORE_ALL = -1
 """In place of the number of a takeover: before this replica knew of all pods."""
 
@@ -124,6 +129,13 @@ class PodView(NamedTuple):
     """When its container began to run; None where it hasn't, and so can have no call."""
 
 
+class Caller(NamedTuple):
+    """Who has dialled, and when. What it has, it has still to say."""
+
+    hello: Hello
+    since: float
+
+
 @dataclass(slots=True)
 class Worker:
     """What is known of a worker."""
@@ -131,8 +143,6 @@ class Worker:
     uid: str
     pool: PoolKey
     link: int | None = None
-    last_link: int = 0
-    """The stream that it has, or had last."""
     slots: int = 1
     free: int = 0
     """Slots that are free, as it has said; those that we have filled since are not counted."""
@@ -144,7 +154,7 @@ class Worker:
     """The task that it ran last."""
     leaving: bool = False
     era: int = 0
-    """The takeover after which it has said Hello last."""
+    """The takeover after which it has said last what it has."""
     heard_at: float = 0.0
     idle_since: float = 0.0
 
@@ -209,12 +219,13 @@ class Switchboard:
     """See the module."""
 
     def __init__(self, began: float, owns: Owns = lambda *_: True) -> None:
-        """``began`` is when this replica began: workers say Hello after that, or have still to."""
+        """``began`` is when this replica began: workers say what they have after that, or have still to."""
         self._began, self._owns = began, owns
         self._effects: list[Effect] = []
         self.calls: dict[str, Call] = {}
         self.workers: dict[str, Worker] = {}
         """By the uid of their pod."""
+        self._callers: dict[int, Caller] = {}
         self._links: dict[int, Worker] = {}
         self._members: dict[PoolKey, dict[str, Worker]] = {}
         self._lanes: dict[PoolKey, Lanes] = {}
@@ -246,14 +257,14 @@ class Switchboard:
         family = self._families.get((namespace, execution), {}).get(uid)
         return family.views if family is not None else Children()
 
-    def taken_over(self, now: float) -> int:
+    def taken_over(self) -> int:
         """Executions have become this replica's. Every worker is asked what it has, so that no call and no result of
         theirs stays unknown, whether or not they are over. Gives the number of this takeover.
         """
+        unasked = [link for link, worker in self._links.items() if worker.era == self._era]
         self._era += 1
-        for worker in list(self._links.values()):
-            self._close(worker, "say again what you have")
-            self._unless_it_is_there(worker, now)
+        for link in unasked:
+            self._ask(link)
         return self._era
 
     def unsure(self, execution: tuple[str, str], pool: PoolKey, since: float, era: int = 0) -> bool:
@@ -420,46 +431,27 @@ class Switchboard:
 
     # ---- what workers say -------------------------------------------------------------------------------------------
 
-    def last_link(self, uid: str) -> int:
-        """The stream that a worker has, or had last; 0 of one that is not known."""
-        worker = self.workers.get(uid)
-        return 0 if worker is None else worker.last_link
+    def dialled(self, link: int, hello: Hello, now: float) -> None:
+        """A worker has dialled. It is asked what it has, and until it has said so an earlier stream of its goes on."""
+        self._callers[link] = Caller(hello, now)
+        self._ask(link)
 
-    def hello(self, link: int, hello: Hello, now: float) -> None:
-        """A worker has a stream, and this is all it has."""
-        pool = PoolKey(hello.namespace, hello.pool, hello.revision)
-        worker = self.workers.get(hello.pod_uid)
-        if worker is None:
-            worker = self.workers[hello.pod_uid] = Worker(hello.pod_uid, pool, idle_since=now)
-            self._members.setdefault(pool, {})[worker.uid] = worker
-        elif worker.link is not None:
-            self._close(worker, "the worker has dialled again")
-        worker.link = worker.last_link = link
-        worker.slots, worker.warm = max(1, hello.slots), frozenset(hello.code)
-        worker.free = worker.slots - len(hello.running)
-        worker.leaving = False
-        worker.era, worker.heard_at = self._era, now
-        self._links[link] = worker
-        said = {*hello.running, *(result.call for result in hello.results)}
-        for call_id in [one for one in worker.calls if one not in said]:
-            call = self.calls[call_id]
-            call.sent -= call.phase is Phase.SENT  # it was lost on its way: it has ended nobody
-            self._never_came(call, now)
-        for call_id in hello.running:
-            self._started(worker, call_id, now)
-        for result in hello.results:
-            self._result(worker, result, now)
-        self._serve(worker.pool)
-        self._satisfy(pool.namespace, pool.environment)
-        self._effects.append(PoolNews(pool.namespace, pool.environment))
+    def _ask(self, link: int) -> None:
+        self._effects.append(Send(link, Ask(self._era)))
 
     def received(self, link: int, message: FromWorker, now: float) -> None:
         """A worker says something."""
+        if link in self._callers and isinstance(message, Inventory):
+            self._let_in(link, self._callers.pop(link).hello, now)
         worker = self._links.get(link)
         if worker is None:
-            return  # of a stream that was ended
+            return  # of a stream that was ended, or what an Inventory will say
         worker.heard_at = now
         match message:
+            case Inventory() if message.number < self._era:
+                self._ask(link)  # there was a takeover meanwhile
+            case Inventory():
+                self._inventory(worker, message, now)
             case State(free, code):
                 if free != worker.free:  # another replica has it do something, or had
                     worker.idle_since = now
@@ -483,6 +475,7 @@ class Switchboard:
 
     def lost(self, link: int, now: float) -> None:
         """A stream has ended."""
+        self._callers.pop(link, None)
         worker = self._links.pop(link, None)
         if worker is None:
             return
@@ -494,8 +487,40 @@ class Switchboard:
         """End streams of which nothing was heard for too long."""
         for worker in list(self._links.values()):
             if now - worker.heard_at > SILENT_BEATS * beat:
-                self._close(worker, "nothing was heard for too long")
+                self._close(worker, UNHEARD)
                 self._unless_it_is_there(worker, now)
+        for link, caller in list(self._callers.items()):
+            if now - caller.since > SILENT_BEATS * beat:
+                del self._callers[link]
+                self._effects.append(Close(link, UNANSWERED))
+
+    def _let_in(self, link: int, hello: Hello, now: float) -> None:
+        """A worker has a stream: its only one."""
+        worker = self.workers.get(hello.pod_uid)
+        if worker is None:
+            pool = PoolKey(hello.namespace, hello.pool, hello.revision)
+            worker = self.workers[hello.pod_uid] = Worker(hello.pod_uid, pool, idle_since=now)
+            self._members.setdefault(pool, {})[worker.uid] = worker
+        elif worker.link is not None:
+            self._close(worker, "the worker has dialled again")
+        worker.link, worker.slots, worker.leaving = link, max(1, hello.slots), False
+        self._links[link] = worker
+
+    def _inventory(self, worker: Worker, has: Inventory, now: float) -> None:
+        """This is all that a worker has: what it was sent before it was asked has arrived, and nothing was since."""
+        worker.era, worker.warm = has.number, frozenset(has.code)
+        worker.free = worker.slots - len(has.running)
+        said = {*has.running, *(result.call for result in has.results)}
+        for call_id in [one for one in worker.calls if one not in said]:
+            call = self.calls[call_id]
+            call.sent -= call.phase is Phase.SENT  # it was lost on its way: it has ended nobody
+            self._never_came(call, now)
+        for call_id in has.running:
+            self._started(worker, call_id, now)
+        for result in has.results:
+            self._result(worker, result, now)
+        self._satisfy(worker.pool.namespace, worker.pool.environment)
+        self._pool_news(worker.pool)
 
     # ---- calls on their way -----------------------------------------------------------------------------------------
 
@@ -644,7 +669,7 @@ class Switchboard:
 
     def _room(self, worker: Worker) -> int:
         """Calls that it takes now."""
-        if worker.link is None or worker.leaving:
+        if worker.link is None or worker.leaving or worker.era < self._era:  # it is asked what it has
             return 0
         on_their_way = sum(self.calls[one].phase is Phase.SENT for one in worker.calls)
         return max(0, min(worker.free - on_their_way, worker.slots - len(worker.calls)))

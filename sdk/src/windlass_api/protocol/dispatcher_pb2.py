@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x10\x64ispatcher.proto\x12\x11windlass.v1alpha1\"\xda\x02\n\nFromWorker\x12)\n\x05hello\x18\x01 \x01(\x0b\x32\x18.windlass.v1alpha1.HelloH\x00\x12)\n\x05state\x18\x02 \x01(\x0b\x32\x18.windlass.v1alpha1.StateH\x00\x12+\n\x06wanted\x18\x03 \x01(\x0b\x32\x19.windlass.v1alpha1.WantedH\x00\x12-\n\x07started\x18\x04 \x01(\x0b\x32\x1a.windlass.v1alpha1.StartedH\x00\x12+\n\x06result\x18\x05 \x01(\x0b\x32\x19.windlass.v1alpha1.ResultH\x00\x12-\n\x07refused\x18\x06 \x01(\x0b\x32\x1a.windlass.v1alpha1.RefusedH\x00\x12-\n\x07leaving\x18\x08 \x01(\x0b\x32\x1a.windlass.v1alpha1.LeavingH\x00\x42\t\n\x07messageJ\x04\x08\x07\x10\x08\"\xda\x02\n\x08ToWorker\x12-\n\x07welcome\x18\x01 \x01(\x0b\x32\x1a.windlass.v1alpha1.WelcomeH\x00\x12%\n\x03run\x18\x02 \x01(\x0b\x32\x16.windlass.v1alpha1.RunH\x00\x12+\n\x06\x62undle\x18\x03 \x01(\x0b\x32\x19.windlass.v1alpha1.BundleH\x00\x12+\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x19.windlass.v1alpha1.CancelH\x00\x12\x35\n\x0b\x61\x63knowledge\x18\x05 \x01(\x0b\x32\x1e.windlass.v1alpha1.AcknowledgeH\x00\x12)\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x18.windlass.v1alpha1.DrainH\x00\x12\x31\n\theartbeat\x18\x07 \x01(\x0b\x32\x1c.windlass.v1alpha1.HeartbeatH\x00\x42\t\n\x07message\"\xc3\x01\n\x05Hello\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x0b\n\x03pod\x18\x04 \x01(\t\x12\x0f\n\x07pod_uid\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\r\n\x05slots\x18\x07 \x01(\r\x12\x0f\n\x07running\x18\x08 \x03(\t\x12*\n\x07results\x18\t \x03(\x0b\x32\x19.windlass.v1alpha1.Result\x12\x0c\n\x04\x63ode\x18\n \x03(\t\"#\n\x05State\x12\x0c\n\x04\x66ree\x18\x01 \x01(\r\x12\x0c\n\x04\x63ode\x18\x02 \x03(\t\"\x16\n\x06Wanted\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"#\n\x07Started\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\n\n\x02\x61t\x18\x02 \x01(\x01\"\x84\x01\n\x06Result\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x0e\n\x06record\x18\x02 \x01(\x0c\x12\x12\n\nstarted_at\x18\x03 \x01(\x01\x12\x13\n\x0b\x66inished_at\x18\x04 \x01(\x01\x12\x11\n\texit_code\x18\x05 \x01(\x05\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x10\n\x08log_tail\x18\x07 \x01(\x0c\"\'\n\x07Refused\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x0b\n\tHeartbeat\"\x19\n\x07Leaving\x12\x0e\n\x06reason\x18\x01 \x01(\t\"D\n\x07Welcome\x12\r\n\x05peers\x18\x01 \x03(\t\x12\x19\n\x11heartbeat_seconds\x18\x02 \x01(\x01\x12\x0f\n\x07replica\x18\x03 \x01(\t\"I\n\x03Run\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\r\n\x05order\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\x04 \x01(\x01\"C\n\x06\x42undle\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x0f\n\x07problem\x18\x04 \x01(\t\"&\n\x06\x43\x61ncel\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1c\n\x0b\x41\x63knowledge\x12\r\n\x05\x63\x61lls\x18\x01 \x03(\t\"\x17\n\x05\x44rain\x12\x0e\n\x06reason\x18\x01 \x01(\t2T\n\nDispatcher\x12\x46\n\x04Work\x12\x1d.windlass.v1alpha1.FromWorker\x1a\x1b.windlass.v1alpha1.ToWorker(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x10\x64ispatcher.proto\x12\x11windlass.v1alpha1\"\x8d\x03\n\nFromWorker\x12)\n\x05hello\x18\x01 \x01(\x0b\x32\x18.windlass.v1alpha1.HelloH\x00\x12)\n\x05state\x18\x02 \x01(\x0b\x32\x18.windlass.v1alpha1.StateH\x00\x12+\n\x06wanted\x18\x03 \x01(\x0b\x32\x19.windlass.v1alpha1.WantedH\x00\x12-\n\x07started\x18\x04 \x01(\x0b\x32\x1a.windlass.v1alpha1.StartedH\x00\x12+\n\x06result\x18\x05 \x01(\x0b\x32\x19.windlass.v1alpha1.ResultH\x00\x12-\n\x07refused\x18\x06 \x01(\x0b\x32\x1a.windlass.v1alpha1.RefusedH\x00\x12-\n\x07leaving\x18\x08 \x01(\x0b\x32\x1a.windlass.v1alpha1.LeavingH\x00\x12\x31\n\tinventory\x18\t \x01(\x0b\x32\x1c.windlass.v1alpha1.InventoryH\x00\x42\t\n\x07messageJ\x04\x08\x07\x10\x08\"\x81\x03\n\x08ToWorker\x12-\n\x07welcome\x18\x01 \x01(\x0b\x32\x1a.windlass.v1alpha1.WelcomeH\x00\x12%\n\x03run\x18\x02 \x01(\x0b\x32\x16.windlass.v1alpha1.RunH\x00\x12+\n\x06\x62undle\x18\x03 \x01(\x0b\x32\x19.windlass.v1alpha1.BundleH\x00\x12+\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x19.windlass.v1alpha1.CancelH\x00\x12\x35\n\x0b\x61\x63knowledge\x18\x05 \x01(\x0b\x32\x1e.windlass.v1alpha1.AcknowledgeH\x00\x12)\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x18.windlass.v1alpha1.DrainH\x00\x12\x31\n\theartbeat\x18\x07 \x01(\x0b\x32\x1c.windlass.v1alpha1.HeartbeatH\x00\x12%\n\x03\x61sk\x18\x08 \x01(\x0b\x32\x16.windlass.v1alpha1.AskH\x00\x42\t\n\x07message\"x\n\x05Hello\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x0b\n\x03pod\x18\x04 \x01(\t\x12\x0f\n\x07pod_uid\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\r\n\x05slots\x18\x07 \x01(\r\"f\n\tInventory\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0f\n\x07running\x18\x02 \x03(\t\x12*\n\x07results\x18\x03 \x03(\x0b\x32\x19.windlass.v1alpha1.Result\x12\x0c\n\x04\x63ode\x18\x04 \x03(\t\"#\n\x05State\x12\x0c\n\x04\x66ree\x18\x01 \x01(\r\x12\x0c\n\x04\x63ode\x18\x02 \x03(\t\"\x16\n\x06Wanted\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"#\n\x07Started\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\n\n\x02\x61t\x18\x02 \x01(\x01\"\x84\x01\n\x06Result\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x0e\n\x06record\x18\x02 \x01(\x0c\x12\x12\n\nstarted_at\x18\x03 \x01(\x01\x12\x13\n\x0b\x66inished_at\x18\x04 \x01(\x01\x12\x11\n\texit_code\x18\x05 \x01(\x05\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x10\n\x08log_tail\x18\x07 \x01(\x0c\"\'\n\x07Refused\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x0b\n\tHeartbeat\"\x19\n\x07Leaving\x12\x0e\n\x06reason\x18\x01 \x01(\t\"D\n\x07Welcome\x12\r\n\x05peers\x18\x01 \x03(\t\x12\x19\n\x11heartbeat_seconds\x18\x02 \x01(\x01\x12\x0f\n\x07replica\x18\x03 \x01(\t\"\x15\n\x03\x41sk\x12\x0e\n\x06number\x18\x01 \x01(\r\"I\n\x03Run\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\r\n\x05order\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\x04 \x01(\x01\"C\n\x06\x42undle\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x0f\n\x07problem\x18\x04 \x01(\t\"&\n\x06\x43\x61ncel\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1c\n\x0b\x41\x63knowledge\x12\r\n\x05\x63\x61lls\x18\x01 \x03(\t\"\x17\n\x05\x44rain\x12\x0e\n\x06reason\x18\x01 \x01(\t2T\n\nDispatcher\x12\x46\n\x04Work\x12\x1d.windlass.v1alpha1.FromWorker\x1a\x1b.windlass.v1alpha1.ToWorker(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,37 +32,41 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dispatcher_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FROMWORKER']._serialized_start=40
-  _globals['_FROMWORKER']._serialized_end=386
-  _globals['_TOWORKER']._serialized_start=389
-  _globals['_TOWORKER']._serialized_end=735
-  _globals['_HELLO']._serialized_start=738
-  _globals['_HELLO']._serialized_end=933
-  _globals['_STATE']._serialized_start=935
-  _globals['_STATE']._serialized_end=970
-  _globals['_WANTED']._serialized_start=972
-  _globals['_WANTED']._serialized_end=994
-  _globals['_STARTED']._serialized_start=996
-  _globals['_STARTED']._serialized_end=1031
-  _globals['_RESULT']._serialized_start=1034
-  _globals['_RESULT']._serialized_end=1166
-  _globals['_REFUSED']._serialized_start=1168
-  _globals['_REFUSED']._serialized_end=1207
-  _globals['_HEARTBEAT']._serialized_start=1209
-  _globals['_HEARTBEAT']._serialized_end=1220
-  _globals['_LEAVING']._serialized_start=1222
-  _globals['_LEAVING']._serialized_end=1247
-  _globals['_WELCOME']._serialized_start=1249
-  _globals['_WELCOME']._serialized_end=1317
-  _globals['_RUN']._serialized_start=1319
-  _globals['_RUN']._serialized_end=1392
-  _globals['_BUNDLE']._serialized_start=1394
-  _globals['_BUNDLE']._serialized_end=1461
-  _globals['_CANCEL']._serialized_start=1463
-  _globals['_CANCEL']._serialized_end=1501
-  _globals['_ACKNOWLEDGE']._serialized_start=1503
-  _globals['_ACKNOWLEDGE']._serialized_end=1531
-  _globals['_DRAIN']._serialized_start=1533
-  _globals['_DRAIN']._serialized_end=1556
-  _globals['_DISPATCHER']._serialized_start=1558
-  _globals['_DISPATCHER']._serialized_end=1642
+  _globals['_FROMWORKER']._serialized_end=437
+  _globals['_TOWORKER']._serialized_start=440
+  _globals['_TOWORKER']._serialized_end=825
+  _globals['_HELLO']._serialized_start=827
+  _globals['_HELLO']._serialized_end=947
+  _globals['_INVENTORY']._serialized_start=949
+  _globals['_INVENTORY']._serialized_end=1051
+  _globals['_STATE']._serialized_start=1053
+  _globals['_STATE']._serialized_end=1088
+  _globals['_WANTED']._serialized_start=1090
+  _globals['_WANTED']._serialized_end=1112
+  _globals['_STARTED']._serialized_start=1114
+  _globals['_STARTED']._serialized_end=1149
+  _globals['_RESULT']._serialized_start=1152
+  _globals['_RESULT']._serialized_end=1284
+  _globals['_REFUSED']._serialized_start=1286
+  _globals['_REFUSED']._serialized_end=1325
+  _globals['_HEARTBEAT']._serialized_start=1327
+  _globals['_HEARTBEAT']._serialized_end=1338
+  _globals['_LEAVING']._serialized_start=1340
+  _globals['_LEAVING']._serialized_end=1365
+  _globals['_WELCOME']._serialized_start=1367
+  _globals['_WELCOME']._serialized_end=1435
+  _globals['_ASK']._serialized_start=1437
+  _globals['_ASK']._serialized_end=1458
+  _globals['_RUN']._serialized_start=1460
+  _globals['_RUN']._serialized_end=1533
+  _globals['_BUNDLE']._serialized_start=1535
+  _globals['_BUNDLE']._serialized_end=1602
+  _globals['_CANCEL']._serialized_start=1604
+  _globals['_CANCEL']._serialized_end=1642
+  _globals['_ACKNOWLEDGE']._serialized_start=1644
+  _globals['_ACKNOWLEDGE']._serialized_end=1672
+  _globals['_DRAIN']._serialized_start=1674
+  _globals['_DRAIN']._serialized_end=1697
+  _globals['_DISPATCHER']._serialized_start=1699
+  _globals['_DISPATCHER']._serialized_end=1783
 # @@protoc_insertion_point(module_scope)

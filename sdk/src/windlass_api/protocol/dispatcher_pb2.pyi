@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FromWorker(_message.Message):
-    __slots__ = ("hello", "state", "wanted", "started", "result", "refused", "leaving")
+    __slots__ = ("hello", "state", "wanted", "started", "result", "refused", "leaving", "inventory")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     WANTED_FIELD_NUMBER: _ClassVar[int]
@@ -15,6 +15,7 @@ class FromWorker(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     LEAVING_FIELD_NUMBER: _ClassVar[int]
+    INVENTORY_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     state: State
     wanted: Wanted
@@ -22,10 +23,11 @@ class FromWorker(_message.Message):
     result: Result
     refused: Refused
     leaving: Leaving
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., wanted: _Optional[_Union[Wanted, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., result: _Optional[_Union[Result, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., leaving: _Optional[_Union[Leaving, _Mapping]] = ...) -> None: ...
+    inventory: Inventory
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., wanted: _Optional[_Union[Wanted, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., result: _Optional[_Union[Result, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., leaving: _Optional[_Union[Leaving, _Mapping]] = ..., inventory: _Optional[_Union[Inventory, _Mapping]] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("welcome", "run", "bundle", "cancel", "acknowledge", "drain", "heartbeat")
+    __slots__ = ("welcome", "run", "bundle", "cancel", "acknowledge", "drain", "heartbeat", "ask")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +35,7 @@ class ToWorker(_message.Message):
     ACKNOWLEDGE_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    ASK_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     run: Run
     bundle: Bundle
@@ -40,10 +43,11 @@ class ToWorker(_message.Message):
     acknowledge: Acknowledge
     drain: Drain
     heartbeat: Heartbeat
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., run: _Optional[_Union[Run, _Mapping]] = ..., bundle: _Optional[_Union[Bundle, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., acknowledge: _Optional[_Union[Acknowledge, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+    ask: Ask
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., run: _Optional[_Union[Run, _Mapping]] = ..., bundle: _Optional[_Union[Bundle, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., acknowledge: _Optional[_Union[Acknowledge, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., ask: _Optional[_Union[Ask, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("namespace", "pool", "revision", "pod", "pod_uid", "version", "slots", "running", "results", "code")
+    __slots__ = ("namespace", "pool", "revision", "pod", "pod_uid", "version", "slots")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -51,9 +55,6 @@ class Hello(_message.Message):
     POD_UID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
-    RUNNING_FIELD_NUMBER: _ClassVar[int]
-    RESULTS_FIELD_NUMBER: _ClassVar[int]
-    CODE_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     pool: str
     revision: str
@@ -61,10 +62,19 @@ class Hello(_message.Message):
     pod_uid: str
     version: str
     slots: int
+    def __init__(self, namespace: _Optional[str] = ..., pool: _Optional[str] = ..., revision: _Optional[str] = ..., pod: _Optional[str] = ..., pod_uid: _Optional[str] = ..., version: _Optional[str] = ..., slots: _Optional[int] = ...) -> None: ...
+
+class Inventory(_message.Message):
+    __slots__ = ("number", "running", "results", "code")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    number: int
     running: _containers.RepeatedScalarFieldContainer[str]
     results: _containers.RepeatedCompositeFieldContainer[Result]
     code: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, namespace: _Optional[str] = ..., pool: _Optional[str] = ..., revision: _Optional[str] = ..., pod: _Optional[str] = ..., pod_uid: _Optional[str] = ..., version: _Optional[str] = ..., slots: _Optional[int] = ..., running: _Optional[_Iterable[str]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., code: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, number: _Optional[int] = ..., running: _Optional[_Iterable[str]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., code: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class State(_message.Message):
     __slots__ = ("free", "code")
@@ -133,6 +143,12 @@ class Welcome(_message.Message):
     heartbeat_seconds: float
     replica: str
     def __init__(self, peers: _Optional[_Iterable[str]] = ..., heartbeat_seconds: _Optional[float] = ..., replica: _Optional[str] = ...) -> None: ...
+
+class Ask(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
 
 class Run(_message.Message):
     __slots__ = ("call", "order", "code", "timeout_seconds")

@@ -15,7 +15,7 @@ from windlass_api.protocol import dispatcher_pb2 as pb
 REMEMBERED = 4096
 """Calls that are done and whose names are still known, so that a Run that comes late doesn't run them again."""
 HELD_BYTES = 32 * 1024 * 1024
-"""While the results that nobody has acknowledged take more than this, no call is taken: a Hello must hold them."""
+"""While the results that nobody has acknowledged take more than this, no call is taken: an Inventory must hold them."""
 
 
 class Ledger:

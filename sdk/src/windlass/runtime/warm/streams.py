@@ -5,8 +5,10 @@ which); one goes to each of the other `Welcome.peers`, which are those that any 
 is dialled again, with pauses that grow and differ from worker to worker, for as long as its replica is one of the
 peers; the Service is asked only while there is no other.
 
-A stream's first message is a Hello made at that moment, and all that happens afterwards follows in order, so a replica
-knows everything whenever it was that it came.
+A stream begins with who the worker is. What it has it says when it is asked, in an Inventory made at that moment, and
+all that happens afterwards follows in order, so a replica knows everything whenever it was that it came. Of two streams
+to one replica the later is given up before that: a call that is on its way by the other would be missing in its
+Inventory, and be taken for lost.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ class Worker(Protocol):
     """What streams want of the supervisor."""
 
     def hello(self) -> pb.FromWorker:
-        """All that it has."""
+        """Who it is."""
 
     def received(self, stream: Stream, message: pb.ToWorker) -> None:
         """A replica has said something."""
@@ -81,14 +83,14 @@ class Stream:
         self._broken_off = ""
 
     def send(self, message: pb.FromWorker) -> None:
-        """Says something, in order. Where nobody is connected it is not lost: a Hello will say it."""
+        """Says something, in order. Where nobody is connected it is not lost: an Inventory will say it."""
         if self._outgoing is not None:
             self._outgoing.put_nowait(message)
 
     @property
     def connected(self) -> bool:
-        """Whether there is a stream, and somebody has answered on it."""
-        return self._outgoing is not None and self.welcomed
+        """Whether there is a stream, somebody has answered on it, and it isn't given up."""
+        return self._outgoing is not None and self.welcomed and not self._broken_off
 
     def silent_since(self, now: float) -> float:
         """Seconds since the other side has said something."""
@@ -146,6 +148,8 @@ class Stream:
         self._writer = loop.create_task(self._write(call, self._outgoing))
         try:
             while (message := await call.read()) is not grpc.aio.EOF:
+                if self._broken_off:
+                    return self._broken_off  # whoever has given it up relies on nothing more being heard
                 self._heard = loop.time()
                 if message.WhichOneof("message") == "welcome":
                     self.welcomed = self.was_welcomed = True
@@ -229,22 +233,13 @@ class Streams:
         """A replica has told who there is. One that has just begun may know less than the others: all of them count."""
         stream.peers = frozenset(peers)
         self._peers = stream.peers.union(*(one.peers for one in self.connected))
-        self._drop_doubles(stream)
+        self._drop_double(stream)
         self._dial_peers()
 
-    def _drop_doubles(self, stream: Stream) -> None:
+    def _drop_double(self, stream: Stream) -> None:
         """One stream to each replica: the one that was there first stays."""
-        double = "there is another stream to this replica"
-        service = self._service
-        if stream is not service:
-            if service.connected and service.replica == stream.address:
-                stream.break_off(double)
-            elif service.connected and not service.replica:
-                service.break_off(double)  # one of the peers is behind it, and it doesn't say which
-            return
-        direct = [one for one in self._direct.values() if one.connected]
-        if any(not stream.replica or one.address == stream.replica for one in direct):
-            stream.break_off(double)
+        if any(one.connected and one.replica == stream.replica for one in self if one is not stream):
+            stream.break_off("there is another stream to this replica")
 
     def _dial_peers(self) -> None:
         for address in self._peers - self._direct.keys() - {self._settings.dispatcher}:

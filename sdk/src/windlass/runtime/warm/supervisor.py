@@ -179,7 +179,7 @@ class Supervisor:
     # ---- what it says -----------------------------------------------------------------------------------------------
 
     def hello(self) -> pb.FromWorker:
-        """All that it has, for a replica that may know nothing."""
+        """Who it is."""
         settings = self.settings
         return pb.FromWorker(
             hello=pb.Hello(
@@ -190,11 +190,22 @@ class Supervisor:
                 pod_uid=settings.pod_uid,
                 version=VERSION,
                 slots=settings.slots,
-                running=self.ledger.running,
-                results=self.ledger.held,
-                code=sorted(self._shelf.code),
             )
         )
+
+    def _say_what_it_has(self, stream: Stream, ask: pb.Ask) -> None:
+        """All of it, to a replica that may know nothing."""
+        has = pb.Inventory(
+            number=ask.number,
+            running=self.ledger.running,
+            results=self.ledger.held,
+            code=sorted(self._shelf.code),
+        )
+        stream.send(pb.FromWorker(inventory=has))
+        stream.known = None
+        stream.tell(self.ledger.state(self._shelf.code))
+        if self.ledger.leaving:
+            stream.send(pb.FromWorker(leaving=pb.Leaving(reason=self.ledger.leaving)))
 
     def _tell_state(self, but: Stream | None = None) -> None:
         """Tells those who don't know what is free and warm; `but` is one who does."""
@@ -221,14 +232,13 @@ class Supervisor:
                 call.end(CANCELLED, message.cancel.reason or "it was cancelled")
         elif kind == "welcome":
             self._welcome(stream, message.welcome)
+        elif kind == "ask":
+            self._say_what_it_has(stream, message.ask)
         elif kind == "drain":
             self._leave(message.drain.reason or "the operator wants it to")
 
     def _welcome(self, stream: Stream, welcome: pb.Welcome) -> None:
         self._streams.welcome(stream, welcome.peers)
-        stream.tell(self.ledger.state(self._shelf.code))
-        if self.ledger.leaving:
-            stream.send(pb.FromWorker(leaving=pb.Leaving(reason=self.ledger.leaving)))
         for code in self._wanted:  # whoever was asked may be gone
             self._ask_for(code, stream)
 
