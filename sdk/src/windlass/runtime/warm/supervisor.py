@@ -161,7 +161,7 @@ class Supervisor:
     @property
     def _beat(self) -> float:
         """Seconds between heartbeats."""
-        return min((one.beat for one in self._streams.connected), default=_TICK)
+        return min(one.beat for one in self._streams)
 
     def _told_to_end(self) -> None:
         """SIGTERM: the pod is deleted, or its node drained."""
