@@ -59,7 +59,7 @@ verify: setup ## check, and the tests that need no cluster: what to run before a
 
 test: setup ## All tests, with real API servers and a real node (or of TESTS=path)
 	@$(VENV)/python -m dev.prepare
-	@$(VENV)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+	@$(VENV)/python -m dev.testing $(PYTEST_ARGS) $(TESTS)
 
 soak: setup ## Chaos on a node: the operator is killed KILLS=300 times, and workers during CALLS=5000 calls
 	@$(VENV)/python -m dev.prepare
