@@ -17,7 +17,7 @@ numbers = ImageSpec(
     apt_packages=["ca-certificates"],
     env={"LEVEL": "info"},
 )
-with_tests = numbers.with_packages(["pytest==8.4.2"]).with_commands(["mkdir -p /tmp/reports"])
+with_tests = numbers.with_packages(["pytest==8.4.2"]).with_commands(["python3 -c 'import pytest, rich'"])
 
 
 @task(container_image=numbers)

@@ -66,13 +66,13 @@ class WithStore:
 
 
 @pytest.fixture(scope="module")
-def store(with_windlass: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.ObjectStore]:
+def store(with_windlass: Cluster) -> Iterator[object_store.ObjectStore]:
     """The cluster's store, and Windlass told of it."""
-    with object_store.running(tmp_path_factory.mktemp("store"), with_windlass.machine_address) as running:
-        with_windlass.kubectl("-n", SYSTEM, "apply", "-f", "-", stdin=json.dumps(_keys(running)))
-        _install(with_windlass, running)
-        yield running
-        install(with_windlass)
+    kept = with_windlass.keep_store()
+    with_windlass.kubectl("-n", SYSTEM, "apply", "-f", "-", stdin=json.dumps(_keys(kept)))
+    _install(with_windlass, kept)
+    yield kept
+    install(with_windlass)
 
 
 def _install(cluster: Cluster, store: object_store.ObjectStore) -> None:
@@ -90,13 +90,10 @@ def _install(cluster: Cluster, store: object_store.ObjectStore) -> None:
 
 
 def _values(store: object_store.ObjectStore) -> tuple[str, ...]:
-    """Where the store is, for the chart."""
-    return (
-        f"store.prefix=s3://{BUCKET}/{{namespace}}",
-        f"store.endpoint={store.endpoint}",
-        f"store.region={store.region}",
-        "store.pathStyle=true",
-    )
+    """Where the store is, for the chart, as people are told it."""
+    values = json.loads(store.chart_values())["store"]
+    assert (values.pop("secret"), values.pop("pathStyle")) == ("windlass-store", True)
+    return (*(f"store.{name}={value}" for name, value in values.items()), "store.pathStyle=true")
 
 
 @pytest.fixture
@@ -114,8 +111,6 @@ def with_store(
         "s3", endpoint_url=store.endpoint, region_name=store.region,
         aws_access_key_id=store.access_key, aws_secret_access_key=store.secret_key,
     )  # fmt: skip
-    if BUCKET not in {one["Name"] for one in client.list_buckets()["Buckets"]}:
-        client.create_bucket(Bucket=BUCKET)
     return WithStore(installed, variables, client)
 
 
@@ -454,7 +449,7 @@ def test_the_collector_of_the_chart_removes_old_runs_that_are_gone_and_code_of_n
     before, long_ago = set(with_store.objects()), time.time() - 31 * 86_400
     for key in before:
         if not key.startswith(f"{namespace}/young."):
-            os.utime(store.log.parent / "objects" / BUCKET / key, (long_ago, long_ago))
+            os.utime(store.folder / "objects" / BUCKET / key, (long_ago, long_ago))
     told = collector()
     went = {key for key in before if key.startswith(f"{namespace}/gone.")} | {unused}
     assert before - set(with_store.objects()) == went and len(went) > 1, told

@@ -110,7 +110,7 @@ def test_code_goes_with_the_last_that_refers_to_it_unless_it_was_brought_a_while
 
     def age(digest: str) -> None:
         three_days_ago = time.time() - 3 * 86_400
-        os.utime(store.log.parent / "objects" / BUCKET / key(digest), (three_days_ago, three_days_ago))
+        os.utime(store.folder / "objects" / BUCKET / key(digest), (three_days_ago, three_days_ago))
 
     def there() -> set[str]:
         found = client.list_objects_v2(Bucket=BUCKET, Prefix=f"{namespace}/code/").get("Contents", ())

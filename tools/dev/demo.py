@@ -107,7 +107,8 @@ def _local(name: str) -> Access:
     variables = environment(KUBECONFIG=kubeconfig)
     variables["PATH"] = f"{programs}{os.pathsep}{variables['PATH']}"
     hint = f"export KUBECONFIG={kubeconfig} PATH={programs}:{PYTHON.parent}:$PATH"
-    return Access(variables, hint, ("--values", f"{CHART}/values-local.yaml"))
+    kept = "--reset-then-reuse-values"  # of whoever has told Windlass of a store since
+    return Access(variables, hint, ("--values", f"{CHART}/values-local.yaml", kept))
 
 
 def _kind(name: str) -> Access:

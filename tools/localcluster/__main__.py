@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from localcluster import catalog, cluster, image_registry, images, prerequisites, processes
+from localcluster import catalog, cluster, image_registry, images, pki, prerequisites, processes
 from localcluster.binaries import ensure_binaries, ensure_object_store, ensure_registry
 from localcluster.cluster import Cluster
 from localcluster.errors import LocalClusterError
@@ -74,6 +74,19 @@ def registry(chosen: argparse.Namespace) -> int:
     """Have the cluster keep a registry; print its host, and the image in it that others can be based on."""
     host = cluster.existing(chosen.name).keep_registry()
     print(f"registry={host}\nbase_image={image_registry.push(host, catalog.BUILDING, catalog.building_image())}")
+    return 0
+
+
+def store(chosen: argparse.Namespace) -> int:
+    """Have the cluster keep a store that speaks S3; print which files have the chart's values for it, and its keys."""
+    one = cluster.existing(chosen.name)
+    kept = one.keep_store()
+    for name, file, content in (
+        ("values", "store.yaml", kept.chart_values()),
+        ("keys", "store.env", kept.secret_file()),
+    ):
+        pki.write_private(one.layout.home / file, content)
+        print(f"{name}={one.layout.home / file}")
     return 0
 
 
@@ -178,6 +191,7 @@ def _add_life(commands: _Commands) -> None:
 def _add_use(commands: _Commands) -> None:
     _add(commands, "kubeconfig", kubeconfig)
     _add(commands, "registry", registry)
+    _add(commands, "store", store)
     for name in ("kubectl", "helm"):
         one = _add(commands, name, tool)
         one.set_defaults(tool=name)

@@ -83,7 +83,7 @@ class Binaries:
         return self.programs[name]
 
 
-def ensure_binaries(*, node: bool = True, registry: bool = False) -> Binaries:
+def ensure_binaries(*, node: bool = True, registry: bool = False, store: bool = False) -> Binaries:
     """All programs of a cluster, built if need be; without ``node`` not those that run containers."""
     kubernetes = build(_kubernetes())
     programs = dict.fromkeys(KUBERNETES_PROGRAMS, kubernetes / "kubernetes")
@@ -93,6 +93,8 @@ def ensure_binaries(*, node: bool = True, registry: bool = False) -> Binaries:
         programs |= {target.name: target for target in sorted(containerd.iterdir())}
     if registry:
         programs["registry"] = programs["registry-here"] = ensure_registry()
+    if store:
+        programs["object-store"] = ensure_object_store()
     return Binaries(programs)
 
 

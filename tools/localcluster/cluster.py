@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from localcluster import binaries, images, pki, prerequisites, processes
+from localcluster import binaries, images, object_store, pki, prerequisites, processes
 from localcluster.api import ApiServer
 from localcluster.components import (
     CONTAINERD_SOCKET,
@@ -31,6 +31,7 @@ from localcluster.components import (
     Endpoints,
     components,
     node_files,
+    store_of,
 )
 from localcluster.errors import LocalClusterError
 from localcluster.images import Configuration, Image
@@ -90,6 +91,17 @@ class Cluster:
                 self._keep(dataclasses.replace(endpoints, registry_port=free_ports(1)[0]))
         self.up()
         return self.registry
+
+    def keep_store(self) -> object_store.ObjectStore:
+        """Have the cluster keep a store that speaks S3, from now on: for pods and for this machine."""
+        with self._locked():
+            endpoints = self.endpoints
+            if endpoints.control_plane_only:
+                raise LocalClusterError(f"cluster {self.name} has no node, so no pod would use a store")
+            if not endpoints.store_port:
+                self._keep(dataclasses.replace(endpoints, store_port=free_ports(1)[0]))
+        self.up()
+        return store_of(self.layout, self.endpoints)
 
     def down(self) -> None:
         """Remove the cluster with all of its processes, files and traces."""
@@ -209,7 +221,9 @@ class Cluster:
         prerequisites.check(node=not self.control_plane_only)
         known = self._endpoints()
         programs = binaries.ensure_binaries(
-            node=not self.control_plane_only, registry=known is not None and known.registry_port > 0
+            node=not self.control_plane_only,
+            registry=known is not None and known.registry_port > 0,
+            store=known is not None and known.store_port > 0,
         )
         binaries.link(programs, self.layout.bin)
         endpoints = self._endpoints() or self._choose_endpoints()
@@ -246,6 +260,8 @@ class Cluster:
         for part in self._components():
             if part.name == "kubelet":
                 self._prepare_containerd()
+            if part.name == "object-store":
+                object_store.make_folders(self.layout.store, object_store.BUCKET)
             if part.name in missing:
                 self._start(part)
             self._expected.add(part.name)
@@ -256,7 +272,8 @@ class Cluster:
             self._kubelet_started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         enter = [] if self.control_plane_only or part.on_this_machine else self.node.enter()
         # a registry takes REGISTRY_… for settings, and Podman's REGISTRY_AUTH_FILE is none of them
-        environment = environment_without("REGISTRY_") | {"PATH": f"{self.layout.bin}:{SYSTEM_PATH}"}
+        environment = environment_without("REGISTRY_", "VGW_", "ROOT_") | part.variables
+        environment |= {"PATH": f"{self.layout.bin}:{SYSTEM_PATH}"}
         processes.start(command, self._log(part.name), enter=enter, environment=environment)
 
     def _furnish_node(self, endpoints: Endpoints) -> None:
@@ -284,9 +301,12 @@ class Cluster:
             return control_plane
         node_ready = functools.partial(api.node_ready, since=self._kubelet_started)
         node = (*control_plane, ("the node to be ready", node_ready))
-        if not endpoints.registry_port:
-            return node
-        return (*node, ("the registry", functools.partial(answers, f"http://{self.registry}/v2/")))
+        more: list[tuple[str, Callable[[], bool]]] = []
+        if endpoints.registry_port:
+            more.append(("the registry", functools.partial(answers, f"http://{self.registry}/v2/")))
+        if endpoints.store_port:
+            more.append(("the store", functools.partial(answers, store_of(self.layout, endpoints).endpoint)))
+        return (*node, *more)
 
     def _wait_until_ready(self) -> None:
         for what, condition in self._conditions(self.endpoints):

@@ -5,22 +5,24 @@
     control plane only           etcd  kube-apiserver  kube-controller-manager
     with a node                  … and kube-scheduler  containerd  kubelet  kube-proxy
     with a registry              … and registry  registry-here
+    with a store                 … and object-store
 
 Inside a node every cluster has the same addresses for pods and services, since each node is a network of
 its own; only the link to the machine differs.
 
 A registry is two processes over one folder, at the same port of two networks: one where the node runs, which pulls
 from it, one on this machine, where builders push to it. So `localhost:PORT/name` is the same image for both, and as
-everybody lets a registry of the same machine speak plain HTTP, nobody has to be told of it.
+everybody lets a registry of the same machine speak plain HTTP, nobody has to be told of it. A store is one process, on
+the machine's end of the link to the node, where pods and this machine reach it.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from localcluster import pki
+from localcluster import object_store, pki
 from localcluster.image_registry import configuration
 from localcluster.paths import Layout
 
@@ -48,6 +50,7 @@ class Endpoints:
     etcd_peer_port: int
     machine_address: str
     registry_port: int = 0  # none
+    store_port: int = 0  # none
 
     @property
     def server(self) -> str:
@@ -78,6 +81,7 @@ class Component:
     name: str
     arguments: tuple[str, ...]
     on_this_machine: bool = False  # though the cluster has a node
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 def components(layout: Layout, endpoints: Endpoints) -> tuple[Component, ...]:
@@ -96,6 +100,7 @@ def components(layout: Layout, endpoints: Endpoints) -> tuple[Component, ...]:
         _kubelet(layout, endpoints),
         _proxy(),
         *(_registry(layout) if endpoints.registry_port else ()),
+        *(_store(layout, endpoints) if endpoints.store_port else ()),
     )
 
 
@@ -104,6 +109,16 @@ def _registry(layout: Layout) -> tuple[Component, ...]:
         Component("registry", ("serve", f"{NODE_HOME}/registry.json")),
         Component("registry-here", ("serve", f"{layout.node}/registry-here.json"), on_this_machine=True),
     )
+
+
+def store_of(layout: Layout, endpoints: Endpoints) -> object_store.ObjectStore:
+    """The store of a cluster that has one."""
+    return object_store.ObjectStore(f"http://{endpoints.machine_address}:{endpoints.store_port}", layout.store)
+
+
+def _store(layout: Layout, endpoints: Endpoints) -> tuple[Component, ...]:
+    told = object_store.arguments(f"{endpoints.machine_address}:{endpoints.store_port}", layout.store)
+    return (Component("object-store", told, on_this_machine=True, variables=store_of(layout, endpoints).keys()),)
 
 
 def _etcd(layout: Layout, endpoints: Endpoints) -> Component:

@@ -1,4 +1,4 @@
-"""A store that speaks S3 on this machine, for as long as a `with` lasts: versitygw over a folder.
+"""A store that speaks S3 on this machine: versitygw over a folder, a part of a cluster, or as long as a `with` lasts.
 
     with running(folder) as store:
         store.endpoint                 "http://127.0.0.1:23456"
@@ -9,6 +9,7 @@ It listens on one address, and keeps everything in the folder.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +20,17 @@ from localcluster.binaries import ensure_object_store
 from localcluster.ports import free_ports
 from localcluster.servers import environment_without, serving
 
+BUCKET, SECRET = "windlass", "windlass-store"
+"""In the store of a cluster, and what the chart is told that the keys are in."""
+
 
 @dataclass(frozen=True)
 class ObjectStore:
     """A running store, and the keys of its administrator."""
 
     endpoint: str
-    log: Path
+    folder: Path
+    """Its buckets are in `objects`."""
     access_key: str = "windlass"
     secret_key: str = "windlass-secret"
     region: str = "us-east-1"
@@ -42,6 +47,38 @@ class ObjectStore:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
+    def keys(self) -> dict[str, str]:
+        """The variables by which its program knows them."""
+        return {"ROOT_ACCESS_KEY": self.access_key, "ROOT_SECRET_KEY": self.secret_key}
+
+    def chart_values(self) -> str:
+        """What the chart of Windlass has to be told of it. JSON is YAML."""
+        values = {
+            "prefix": f"s3://{BUCKET}/{{namespace}}",
+            "endpoint": self.endpoint,
+            "region": self.region,
+            "pathStyle": True,
+            "secret": SECRET,
+        }
+        return json.dumps({"store": values}, indent=2) + "\n"
+
+    def secret_file(self) -> str:
+        """The keys, as `kubectl create secret --from-env-file` and shells read them, and where it is."""
+        told = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+        return "".join(f"{name}={self.environment()[name]}\n" for name in told)
+
+
+def arguments(address: str, folder: Path) -> tuple[str, ...]:
+    """What its program is told. Folders in `objects` are its buckets."""
+    listening = ("--port", address, "--quiet", "--keep-alive")
+    return (*listening, "posix", "--sidecar", str(folder / "properties"), str(folder / "objects"))
+
+
+def make_folders(folder: Path, *buckets: str) -> None:
+    """What has to be there before its program starts."""
+    for name in ("properties", "objects", *(f"objects/{bucket}" for bucket in buckets)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
 
 @contextmanager
 def running(folder: Path, host: str = "127.0.0.1") -> Iterator[ObjectStore]:
@@ -49,13 +86,10 @@ def running(folder: Path, host: str = "127.0.0.1") -> Iterator[ObjectStore]:
     of a cluster's link (``Cluster.machine_address``) where pods are to reach it.
     """
     program = ensure_object_store()
-    objects, properties = folder / "objects", folder / "properties"
-    for path in (objects, properties):
-        path.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     address = f"{host}:{free_ports(1)[0]}"
-    store = ObjectStore(f"http://{address}", folder / "log")
-    command = [str(program), "--port", address, "--quiet", "--keep-alive"]
-    command += ["posix", "--sidecar", str(properties), str(objects)]
-    keys = {"ROOT_ACCESS_KEY": store.access_key, "ROOT_SECRET_KEY": store.secret_key}
-    with serving("the object store", command, environment_without("VGW_", "ROOT_") | keys, store.log, store.endpoint):
+    store = ObjectStore(f"http://{address}", folder)
+    command = [str(program), *arguments(address, folder)]
+    environment = environment_without("VGW_", "ROOT_") | store.keys()
+    with serving("the object store", command, environment, folder / "log", store.endpoint):
         yield store

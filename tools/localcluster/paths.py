@@ -93,6 +93,11 @@ class Layout:
         return self.home / "node"
 
     @property
+    def store(self) -> Path:
+        """What the object store keeps, where the cluster has one."""
+        return self.home / "store"
+
+    @property
     def state(self) -> Path:
         """The choices made for this cluster when it was made: its kind, addresses and ports."""
         return self.home / "cluster.json"

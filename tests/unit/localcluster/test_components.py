@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import tomllib
 
+from localcluster.__main__ import main
 from localcluster.api import is_ready
-from localcluster.components import NODE_HOME, Endpoints, components, node_files
+from localcluster.components import NODE_HOME, Endpoints, components, node_files, store_of
 from localcluster.errors import LocalClusterError
 from localcluster.node import LINK_NETWORK, Link
 from localcluster.paths import Layout
@@ -51,6 +52,24 @@ def test_a_registry_is_two_programs_over_one_folder_at_one_port_of_two_networks(
         places[part.on_this_machine] = folder.replace(str(NODE_HOME), str(layout.node))
         assert config["http"]["addr"] == "127.0.0.1:35000"
     assert places == dict.fromkeys((True, False), str(layout.node / "registry"))
+
+
+def test_a_store_is_one_program_where_pods_and_this_machine_reach_it(layout: Layout) -> None:
+    endpoints = dataclasses.replace(WITH_NODE, store_port=35000)
+    (part,) = components(layout, endpoints)[len(components(layout, WITH_NODE)) :]
+    store = store_of(layout, endpoints)
+    assert part.on_this_machine and "10.231.0.1:35000" in part.arguments
+    assert store.endpoint == "http://10.231.0.1:35000"
+    assert set(part.variables.values()) == {store.access_key, store.secret_key}
+    assert json.loads(store.chart_values())["store"]["endpoint"] == store.endpoint
+    keys = dict(line.split("=", 1) for line in store.secret_file().splitlines())
+    assert keys.items() <= store.environment().items()
+
+
+def test_an_archive_that_is_not_there_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(("load", "/no/such/file.tar"))
+    assert "there is no file /no/such/file.tar" in capsys.readouterr().err
 
 
 def test_containerd_starts_before_the_kubelet_that_needs_it(layout: Layout) -> None:
