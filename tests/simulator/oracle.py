@@ -103,13 +103,13 @@ class Oracle:
             over[name] = self.nodes[path] = self._stopped(node, before, lookup) or self._node(
                 node, path, workflow, lookup, run
             )
-        if any(node.phase == FAILED for node in over.values()):
-            if workflow.get("onFailure"):
-                handler = workflow["onFailure"]
-                path = f"{scope}{handler['id']}"
-                self.nodes[path] = self._node(handler, path, workflow, lookup, run)
-            return BROKEN
-        return self._given(workflow, over, lookup)
+        failed = any(node.phase == FAILED for node in over.values())
+        end = BROKEN if failed else self._given(workflow, over, lookup)
+        if end.phase == FAILED and workflow.get("onFailure"):
+            handler = workflow["onFailure"]
+            path = f"{scope}{handler['id']}"
+            self.nodes[path] = self._node(handler, path, workflow, lookup, run)
+        return end
 
     def _given(self, workflow: Body, over: Mapping[str, Node], lookup: Callable[[refs.Ref], Any]) -> Node:
         outputs: dict[str, Any] = {}
@@ -186,14 +186,19 @@ class Oracle:
         required = required_successes(count, chosen.get("minSuccesses"), chosen.get("minSuccessRatio"))
         self.sure = self.sure and required <= count
         self.tolerant = self.tolerant or required < count
-        spec, name = self._effective(node, workflow, run), node["task"]["name"]
-        done = [
-            self._task(spec, name, {**inputs, **{key: each[index] for key, each in lists.items()}}, run)
-            for index in range(count)
-        ]
+        elements = [{**inputs, **{key: each[index] for key, each in lists.items()}} for index in range(count)]
+        if "launchPlan" in node:
+            name = node["launchPlan"]["name"]
+            done = [self._apart(run, *self._planned(name, element)) for element in elements]
+            gives = self._planned(name, {})[0]["outputs"]
+        else:
+            name = node["task"]["name"]
+            spec = self._effective(node, workflow, run)
+            done = [self._task(spec, name, element, run) for element in elements]
+            gives = spec["outputs"]
         if sum(each.phase == SUCCEEDED for each in done) < required:
             return BROKEN
-        return Node(SUCCEEDED, {"o0": [each.outputs.get("o0") for each in done]})
+        return Node(SUCCEEDED, {output: [each.outputs.get(output) for each in done] for output in gives})
 
     def _planned(self, name: str, given: Body) -> tuple[Body, Body]:
         plan = self.find("LaunchPlan", name)

@@ -44,6 +44,11 @@ def broken_tidy(n: int, err: FlyteError | None = None) -> None:
     raise RuntimeError("the handler fails, too")
 
 
+@task
+def known(n: int) -> dict[str, int]:
+    return {"known": n}
+
+
 @workflow
 def with_defaults(n: int = 4, by: int = 2) -> int:
     return double(n=n)
@@ -58,6 +63,11 @@ def tidy_all(n: int, err: FlyteError | None = None) -> str:
 @workflow(on_failure=tidy)
 def careful(n: int) -> int:
     return double(n=fail(n=n))
+
+
+@workflow(on_failure=tidy)
+def careful_of_outputs(n: int) -> int:
+    return known(n=n)["unknown"]
 
 
 @workflow(on_failure=tidy_all)

@@ -593,6 +593,42 @@ def test_an_execution_goes_when_its_time_is_up(world: World) -> None:
     assert world.cluster.get(OURS) is None
 
 
+@pytest.mark.parametrize(
+    ("spec", "plan_ttl"),
+    [
+        ({"workflow": {"name": "wf"}, "inputs": {"q": 1}, "ttlAfterFinished": "60s"}, None),
+        ({"workflow": {"name": "no"}, "cancel": True, "ttlAfterFinished": "60s"}, None),
+        ({"launchPlan": {"name": "daily"}, "inputs": {"q": 1}}, "60s"),
+    ],
+    ids=["refused", "cancelled before it began", "refused, a plan's"],
+)
+def test_an_execution_that_ended_before_it_began_goes_when_its_time_is_up_too(
+    world: World, spec: Body, plan_ttl: str | None
+) -> None:
+    world.define({"id": "a"})
+    world.know(
+        ("LaunchPlan", "daily", {"workflow": {"name": "wf"}, **({"ttlAfterFinished": plan_ttl} if plan_ttl else {})})
+    )
+    world.cluster.put(OURS.rpartition("/")[0], execution(spec=spec))
+    assert world.hear()["phase"] in ("Failed", "Cancelled")
+    for after, there in ((59, True), (1, False)):
+        world.time += after
+        world.reconciler.queue.wake(("Execution", "ns", "e"))
+        world.settle()
+        assert (world.cluster.get(OURS) is not None) is there
+
+
+def test_an_execution_whose_closure_is_lost_goes_when_its_time_is_up_too(world: World) -> None:
+    world.define({"id": "a"})
+    world.cluster.put(OURS.rpartition("/")[0], execution(spec={"workflow": {"name": "wf"}, "ttlAfterFinished": "60s"}))
+    world.hear()
+    assert world.pod("e-a-0", DONE)["phase"] == "Succeeded"
+    lose_the_closure(world)
+    world.time += 60
+    world.hear()
+    assert world.cluster.get(OURS) is None
+
+
 def test_a_launch_plan_keeps_as_many_of_its_runs_as_it_says_and_the_newest(world: World) -> None:
     world.know(("LaunchPlan", "daily", {"workflow": {"name": "wf"}, "successfulRunsHistoryLimit": 1}))
     of_the_plan = {"spec": {"launchPlan": {"name": "daily"}}}

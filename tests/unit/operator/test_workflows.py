@@ -108,6 +108,49 @@ def test_a_handler_gets_the_error_of_its_own_workflow_with_the_node_as_it_is_cal
     assert (model.status["phase"], model.status["error"]["node"]) == ("Failed", "w.n0")
 
 
+@pytest.mark.parametrize("restarts", [False, True], ids=["", "and the operator starts anew"])
+def test_a_handler_runs_when_outputs_can_not_be_made_too(restarts: bool) -> None:
+    gets = task({"err": {"type": "struct"}})
+    needs: Body = {"o0": {"type": "int", "from": {"$ref": "nodes.n0.outputs.o0"}}}
+    handler: Body = {"id": "fn0", "task": {"name": "h"}, "inputs": {"err": {"$ref": "error"}}}
+    inner = flow({"id": "n0", "when": "false"}, handler=handler, outputs=needs)
+    model = run(W, handler=handler, flows={"inner": inner}, h=gets)
+    why = "nodes.w: outputs.o0: node n0 was skipped, and int can't be null; use optional[int]"
+    assert phases(model)["w"] == "Running"
+    assert inputs_of(model.manifests[model.started[-1]]) == {"err": {"message": why, "failed_node_id": ""}}
+    if restarts:
+        model.restart()
+        model.run_pass()
+    model.succeed("w.fn0", o0=0)
+    model.run_pass()
+    assert phases(model)["w"] == "Failed"
+    assert inputs_of(model.manifests[model.started[-1]]) == {"err": {"message": why, "failed_node_id": "w"}}
+    model.succeed("fn0", o0=0)
+    model.run_pass()
+    assert model.status["phase"] == "Failed"
+    assert (model.status["error"]["node"], model.status["error"]["code"]) == ("w", "OutputSkipped")
+    assert [place.node for place in model.started] == ["w.fn0", "fn0"]
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["", "and the operator starts anew"])
+def test_the_runs_own_handler_runs_when_its_outputs_can_not_be_made(restarts: bool) -> None:
+    needs: Body = {"o0": {"type": "int", "from": {"$ref": "nodes.n0.outputs.o0[3]"}}}
+    handler: Body = {"id": "fn0", "task": {"name": "h"}, "inputs": {"err": {"$ref": "error"}}}
+    model = run({"id": "n0"}, handler=handler, outputs=needs, h=task({"err": {"type": "struct"}}))
+    model.succeed("n0", o0=[1])
+    model.run_pass()
+    assert model.status["phase"] == "Running"
+    told = inputs_of(model.manifests[model.started[-1]])["err"]
+    assert told["message"].startswith("outputs.o0: ")
+    if restarts:
+        model.restart()
+        model.run_pass()
+    model.succeed("fn0", o0=0)
+    model.run_pass()
+    assert (model.status["phase"], model.status["error"]["code"]) == ("Failed", "UnresolvableReference")
+    assert [place.node for place in model.started] == ["n0", "fn0"]
+
+
 def test_a_workflow_whose_condition_is_false_is_skipped_with_all_that_is_in_it() -> None:
     inner = flow({"id": "n0"}, handler={"id": "fn0"}, outputs=OUT)
     model = run(

@@ -1,8 +1,9 @@
 """What one pass knows while it goes on: the nodes as they are so far, and what follows from them.
 
-A workflow inside the run is a scope. One of its nodes has failed: it is *broken*. Then, unless its failure policy lets
-it go on, it is *stopping*: nothing in it starts, and what runs is called off; its handler is the exception. A scope
-stops as well when its own node is stopped from outside, and everything stops when the Execution is cancelled.
+A workflow inside the run is a scope. One of its nodes has failed, or what they gave is no result: it is *broken*.
+Then, unless its failure policy lets it go on, it is *stopping*: nothing in it starts, and what runs is called off; its
+handler is the exception. A scope stops as well when its own node is stopped from outside, and everything stops when the
+Execution is cancelled.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from windlass_operator.core.closure import ROOT, RUNS, Node, NodeKind
+from windlass_operator.core.delivery import deliver
 from windlass_operator.core.observed import ExecutionError, NodeState, Observed, Question
 from windlass_operator.core.states import ACTIVE, NodePhase
-from windlass_operator.core.values import Values
+from windlass_operator.core.values import InvalidInputsError, NotKnownError, Values
 from windlass_operator.kinds.evidence import Failure, FailureKind
 
 UNLIMITED = 1 << 30
@@ -86,8 +88,27 @@ class Facts:
         return self._open[scope] == 0
 
     def broken(self, scope: str) -> bool:
-        """Whether a node of the scope has failed."""
-        return scope in self._failed
+        """Whether a node of the scope has failed, or its outputs can't be made of what they gave.
+
+        Raises:
+            NotKnownError: what they gave has to be read first.
+        """
+        return scope in self._failed or self._undelivered(scope) is not None
+
+    def _undelivered(self, scope: str) -> Failure | None:
+        """Why a workflow whose nodes are all over and went well has failed all the same. It is asked of those with a
+        handler, which is to run then; others find out when they deliver.
+        """
+        of = self.closure.scopes[scope]
+        if of.handler is None or self.observed.cancelled or not self.all_over(scope):
+            return None
+        if any(self.nodes[member].phase is NodePhase.CANCELLED for member in of.members):
+            return None
+        try:
+            outputs = deliver(self.nodes, self.values, of)
+        except InvalidInputsError as lost:
+            return lost.failure
+        return outputs if isinstance(outputs, Failure) else None
 
     @property
     def calm(self) -> bool:
@@ -118,13 +139,20 @@ class Facts:
             return self.observed.state.error
         failed = self._failed.get(scope)
         if not failed:
-            return None
+            return self._error_of_outputs(scope)
         name = min(failed, key=lambda one: (self.nodes[one].finished_at or 0.0, one))
         if self.closure.nodes[name].kind is NodeKind.WORKFLOW:
             inner = self.error_of(name)
-            if inner is not None:
+            if inner is not None and inner.node is not None:
                 return inner
         return ExecutionError(failure_of(self.nodes[name]), name)
+
+    def _error_of_outputs(self, scope: str) -> ExecutionError | None:
+        try:
+            wrong = self._undelivered(scope)
+        except NotKnownError:
+            return None  # its handler has not begun either
+        return None if wrong is None else ExecutionError(wrong)
 
     def _account(self, node: Node, before: NodeState, after: NodeState) -> None:
         if node.mapped is None:

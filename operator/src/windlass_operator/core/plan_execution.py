@@ -23,6 +23,7 @@ from windlass_api import durations
 from windlass_operator.core import attempts, mapping, waiting, workflows
 from windlass_operator.core.actions import Action, CreateValue, DeleteExecution, DeletePod, Recall, TellExecution
 from windlass_operator.core.closure import ROOT, Node, NodeKind
+from windlass_operator.core.delivery import deliver
 from windlass_operator.core.gates import (
     NAMESPACE,
     PARALLELISM,
@@ -49,6 +50,7 @@ from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
 from windlass_operator.core.values import InvalidInputsError, NotKnownError
 from windlass_operator.core.work import Work
 from windlass_operator.kinds.evidence import Failure, Waiting
+from windlass_operator.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +100,21 @@ def plan_execution(observed: Observed) -> Plan:
 def _afterwards(observed: Observed) -> Plan:
     """What is left to do for an Execution that has ended: its children go, and it goes itself when its time is up."""
     actions: list[Action] = list(leftovers(observed, observed.state.nodes, lambda _: True))
-    gone_at = expires_at(observed, observed.state)
-    if gone_at is not None and gone_at <= observed.now:
+    goes_at = expires_at(observed, observed.state)
+    if goes_at is not None and goes_at <= observed.now:
         return Plan(observed.state, actions=(*actions, DeleteExecution(observed.name)))
-    return Plan(observed.state, actions=tuple(actions), wake_at=gone_at)
+    return Plan(observed.state, actions=tuple(actions), wake_at=goes_at)
 
 
 def expires_at(observed: Observed, state: ExecutionState) -> float | None:
     """When an Execution that has ended is to be deleted. Children go with their parents."""
-    text, finished = observed.setting("ttlAfterFinished"), state.finished_at
-    seconds = durations.seconds(text) if text else observed.settings.ttl_after_finished or None
-    return None if seconds is None or finished is None or observed.depth else finished + seconds
+    return None if observed.depth else gone_at(observed.setting("ttlAfterFinished"), state, observed.settings)
+
+
+def gone_at(ttl: str | None, state: ExecutionState, settings: Settings) -> float | None:
+    """When an Execution is to go that is no child, by its own ``ttlAfterFinished`` or its plan's, if there is one."""
+    seconds = durations.seconds(ttl) if ttl else settings.ttl_after_finished or None
+    return None if seconds is None or state.finished_at is None else state.finished_at + seconds
 
 
 class _Pass:
@@ -336,7 +342,7 @@ class _Pass:
         """All nodes are over and none failed: the outputs, or why they can't be made. They are written first."""
         work = self.work
         try:
-            outputs = workflows.deliver(work, self.closure.scopes[ROOT])
+            outputs = deliver(work.facts.nodes, work.values, self.closure.scopes[ROOT])
             kept = outputs if isinstance(outputs, Failure) else work.kept(ROOT, outputs)
         except NotKnownError as unknown:
             work.look_up(unknown.question)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from windlass_api import refs, types
+from windlass_api import refs
 from windlass_operator.core.closure import Node, Scope
+from windlass_operator.core.delivery import deliver
 from windlass_operator.core.gates import End, holds
 from windlass_operator.core.states import NodePhase
 from windlass_operator.core.work import Work, succeeded
@@ -34,7 +35,7 @@ def leave_scope(work: Work, node: Node) -> None:
     elif any(work.facts.nodes[member].phase is NodePhase.CANCELLED for member in scope.members):
         work.end(node, End(NodePhase.CANCELLED, "Cancelled"))
     else:
-        outputs = deliver(work, scope)
+        outputs = deliver(work.facts.nodes, work.values, scope)
         kept = outputs if isinstance(outputs, Failure) else work.kept(node.id, outputs)
         if isinstance(kept, Failure):
             work.fail(node, kept)
@@ -46,33 +47,6 @@ def is_over(work: Work, scope: Scope) -> bool:
     """Whether nothing of a scope goes on, its handler included."""
     handled = scope.handler is None or work.facts.nodes[scope.handler].terminal
     return work.facts.all_over(scope.id) and handled
-
-
-def deliver(work: Work, scope: Scope) -> Mapping[str, Any] | Failure:
-    """The outputs of a workflow whose nodes are over, and none failed; or why they can't be made."""
-    outputs: dict[str, Any] = {}
-    for name, output in scope.outputs.items():
-        value = _output(work, scope, name, output)
-        if isinstance(value, Failure):
-            return value
-        outputs[name] = value
-    return outputs
-
-
-def _output(work: Work, scope: Scope, name: str, output: Mapping[str, Any]) -> Any | Failure:
-    where = f"nodes.{scope.id}: outputs.{name}" if scope.id else f"outputs.{name}"
-    prefix = f"{scope.id}." if scope.id else ""
-    for _, ref in refs.iter_refs(output["from"]):
-        if ref.node is not None and work.facts.nodes[prefix + ref.node].phase is NodePhase.SKIPPED:
-            if types.check_value(None, types.parse_type(output["type"])):
-                kind = output["type"]
-                message = f"{where}: node {ref.node} was skipped, and {kind} can't be null; use optional[{kind}]"
-                return Failure(FailureKind.USER, "OutputSkipped", message)
-            return None
-    try:
-        return refs.resolve(output["from"], work.values.lookup(scope.id))
-    except refs.RefValueError as problem:
-        return Failure(FailureKind.USER, "UnresolvableReference", f"{where}: {problem}")
 
 
 def choose(work: Work, node: Node) -> None:

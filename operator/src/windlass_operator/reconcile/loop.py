@@ -20,6 +20,7 @@ from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON_PATCH, METADATA_ONLY, Cluster
 from windlass_operator.core.actions import (
     Action,
+    DeleteExecution,
     DeletePod,
     Done,
     Held,
@@ -34,12 +35,29 @@ from windlass_operator.core.closure import Closure
 from windlass_operator.core.durable import is_durable
 from windlass_operator.core.history import limits_any, surplus
 from windlass_operator.core.observed import ExecutionState, Observed, Place
-from windlass_operator.core.plan_execution import Plan, Transition, plan_execution, stuck, transitions, unfinished
+from windlass_operator.core.plan_execution import (
+    Plan,
+    Transition,
+    gone_at,
+    plan_execution,
+    stuck,
+    transitions,
+    unfinished,
+)
 from windlass_operator.core.record import record
 from windlass_operator.core.sharding import shard_of
 from windlass_operator.core.sharing import Limits
 from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
-from windlass_operator.core.status import is_urgent, may_wait, over_before_start, patch, render, unchanged, waiting
+from windlass_operator.core.status import (
+    is_urgent,
+    may_wait,
+    over_before_start,
+    parse,
+    patch,
+    render,
+    unchanged,
+    waiting,
+)
 from windlass_operator.dispatch.dispatcher import Dispatcher
 from windlass_operator.manifests.logs import in_status
 from windlass_operator.manifests.store import Run
@@ -280,9 +298,31 @@ class Reconciler:
         self.dispatcher.close(namespace, name, but="" if _is_over(tracked) else tracked.uid)
         if _is_over(tracked) and not self._is_needed(namespace, name, tracked):
             return
-        closure = await self._closure(namespace, name, tracked)
+        never_began = _is_over(tracked) and not tracked.written.get("closure")
+        closure = None if never_began else await self._closure(namespace, name, tracked)
         if closure is not None:
             await self._advance(namespace, name, tracked, closure)
+        elif _is_over(tracked) and self._may_expire(tracked):
+            await self._expire(namespace, name, tracked)
+
+    async def _expire(self, namespace: str, name: str, tracked: Tracked) -> None:
+        """One that ended before it began, or whose closure is lost, goes when its time is up, like all others."""
+        plan = self.store.definition("LaunchPlan", namespace, (tracked.spec.get("launchPlan") or {}).get("name", ""))
+        of_plan = plan["spec"].get("ttlAfterFinished") if plan is not None else None
+        state = parse(tracked.written)  # nobody may have answered when it was written
+        goes_at = gone_at(tracked.spec.get("ttlAfterFinished") or of_plan, state, self._settings)
+        if goes_at is None:
+            return
+        wait = goes_at - clock.now()
+        if wait <= 0:
+            self._check(namespace, name)
+            last = Plan(state, actions=(DeleteExecution(name),))
+            outcomes = await self._applier.apply(namespace, name, tracked.uid, last)
+            again = record(last, outcomes, clock.now()).wake_at
+            if again is None:
+                return
+            wait = again - clock.now()
+        self.queue.wake_after(("Execution", namespace, name), wait)
 
     async def _gone(self, namespace: str, name: str, tracked: Tracked | None) -> None:
         """Calls of an Execution that isn't there any more end. One that we don't know may be there all the same."""
@@ -299,7 +339,7 @@ class Reconciler:
     def _is_needed(self, namespace: str, name: str, tracked: Tracked) -> bool:
         """Whether there is something to do for an Execution that is over: children that must go, or its own time."""
         if not tracked.written.get("closure"):
-            return False
+            return self._may_expire(tracked)
         pods = self.store.views(namespace, name, tracked.uid).open
         children = self.store.child_views(namespace, name, tracked.uid).open
         lives_on = any(not view.deleting for view in pods.values()) or any(
