@@ -199,6 +199,12 @@ MAPPING = (
         "over a launch plan, one of whose runs fails",
         (bad({"ns": [1, -2]}, "ValueError", "-2 is negative", nodes={"n0": "Failed"}, children=2),),
     ),
+    Row(
+        "mapping",
+        "most_of_plan",
+        "over a launch plan, one run at a time: null for the one that failed",
+        (ok({"ns": [1, -2, 3]}, [10, None, 30], elements={"n0": "S1F1S1"}, children=3),),
+    ),
     Row("mapping", "retried", "elements have retries of their own", (ok({"ns": [1, 2, 3]}, ["1:1", "2:0", "3:1"]),)),
     Row(
         "mapping",
@@ -323,6 +329,20 @@ NESTING = (
                 gave={"fn0": {"o0": "3: ValueError: no 3 at n0"}},
             ),
         ),
+    ),
+    Row(
+        "nesting",
+        "careful_of_outputs",
+        "a handler runs when the outputs can't be made, too",
+        (
+            refused(
+                {"n": 3},
+                "UnresolvableReference",
+                "outputs.o0: ",
+                gave={"fn0": {"o0": "3: outputs.o0: there is no `unknown` in the map; it has `known` at "}},
+            ),
+        ),
+        local("its words are its own", bad({"n": 3}, "FlytePromiseAttributeResolveException", "unknown")),
     ),
     Row(
         "nesting",

@@ -126,6 +126,21 @@ def map_node(draft: Draft, node: Body) -> None:
     return None
 
 
+def map_of_runs_node(draft: Draft, node: Body) -> None:
+    """An Execution for each element of a list: a run of a launch plan, or what a task gives a workflow for."""
+    dice = draft.dice
+    over: Body = dice.choice(({}, {"minSuccesses": dice.randrange(3)}, {"minSuccessRatio": 0.5}))
+    if dice.random() < 0.6:
+        over = {**over, "concurrency": dice.randrange(1, 3)}
+    if draft.maker.plans and dice.random() < 0.7:
+        plan = dice.choice(list(draft.maker.plans))
+        node |= {"launchPlan": {"name": plan}, "map": {"over": ["n"], **over}, "inputs": {"n": draft.operand(LIST)}}
+    else:
+        task = dice.choice(draft.maker.tasks_of("dynamic"))
+        node |= {"task": {"name": task}, "map": {"over": ["a"], **over}, "inputs": {"a": draft.operand(LIST)}}
+    draft.add(node, LIST if len(over.keys() & {"minSuccesses", "minSuccessRatio"}) == 0 else LOOSE)
+
+
 def call_node(draft: Draft, node: Body) -> None:
     """A task that a warm worker runs, or such a task for each element of a list."""
     calls = draft.maker.tasks_of("call")
@@ -203,6 +218,7 @@ def sleep_node(draft: Draft, node: Body) -> None:
 NODES = (
     Feature(task_node, 12),
     Feature(map_node, 4, (("node", "map"),)),
+    Feature(map_of_runs_node, 1, (("node", "map"), ("node", "launchPlan"), ("task", "python.dynamic"))),
     Feature(call_node, 10, (("kind", "ActorEnvironment"), ("task", "actor"))),
     Feature(workflow_node, 3, (("node", "workflow"),)),
     Feature(plan_node, 2, (("node", "launchPlan"), ("kind", "LaunchPlan"))),
@@ -324,6 +340,8 @@ def wrong_inputs(maker: Maker, run: Act) -> None:
     """It is given what it can't take."""
     assert run.body is not None
     run.body["spec"]["inputs"] = {"n": "seven"}
+    if maker.dice.random() < 0.5:
+        short_lived(maker, run)
 
 
 def short_lived(maker: Maker, run: Act) -> None:

@@ -110,8 +110,11 @@ class Promises:
         for path, item in self._world.everything().items():
             self._owned(path, item)
         for run in self.runs.values():
-            if not run.gone and not run.child:
-                self._as_foretold(run)
+            if run.gone or run.child:
+                continue
+            self._as_foretold(run)
+            on_time = not self._scenario.trouble.jumps
+            require(not (on_time and "ttlAfterFinished" in run.spec), f"{run.name} outlives its ttlAfterFinished")
 
     def _owned(self, path: str, item: Body) -> None:
         owners = item["metadata"].get("ownerReferences") or ()

@@ -116,6 +116,11 @@ def of_plan(ns: list[int]) -> list[int]:
 
 
 @workflow
+def most_of_plan(ns: list[int]) -> list[int | None]:
+    return windlass.map(plan, concurrency=1, min_successes=2)(n=ns)
+
+
+@workflow
 def retried(ns: list[int]) -> list[str]:
     return map_task(at_last)(n=ns)
 

@@ -574,6 +574,28 @@ def test_a_map_over_a_launch_plan_has_an_execution_for_each_element() -> None:
     assert inputs_of(model.manifests[Place("z", 0)]) == {"x": [0, 1]}
 
 
+def test_a_map_over_a_launch_plan_goes_by_its_concurrency_and_by_the_successes_that_it_needs() -> None:
+    inner = flow({"id": "n0"}, inputs={"x": {"type": "int"}}, outputs={"o0": {**ANY, "from": {"$ref": "inputs.x"}}})
+    over = {"over": ["x"], "concurrency": 2, "minSuccessRatio": 0.5}
+    node = {"id": "m", "launchPlan": {"name": "plan"}, "map": over, "inputs": {"x": [5, 6, 7, 8]}}
+    of = closure(
+        node, LATER, plans={"plan": {"workflow": {"name": "inner"}}}, flows={"inner": inner}, sum=SUM, t=task()
+    )
+    model = Model(of)
+    model.run_pass()
+    assert [place.element for place in model.started] == [0, 1]
+    model.fail("m", BROKEN, 0, 0)
+    model.run_pass()
+    assert [place.element for place in model.started] == [0, 1, 2]
+    model.succeed("m", 0, 1, o0=6)
+    model.fail("m", BROKEN, 0, 2)
+    model.run_pass()
+    assert [place.element for place in model.started] == [0, 1, 2, 3]
+    model.succeed("m", 0, 3, o0=8)
+    model.run_pass()
+    assert inputs_of(model.manifests[Place("z", 0)]) == {"x": [None, 6, None, 8]}
+
+
 def test_a_map_over_a_dynamic_task_runs_the_workflow_that_each_element_gives() -> None:
     model = run([1, 2], spec={"python": {"entrypoint": "m:f", "dynamic": True}})
     model.say("m", Succeeded({}, "", workflow={"nodes": []}), 0, 0)
