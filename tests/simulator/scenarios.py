@@ -179,7 +179,7 @@ class Maker:
             "id": "many",
             "task": {"name": "call"},
             "map": {"over": ["a"]},
-            "inputs": {"a": [self.dice.randrange(100) for _ in range(self.dice.choice((20, 40)))]},
+            "inputs": {"a": [self.dice.randrange(100) for _ in range(self.dice.choice((12, 24)))]},
         }
         outputs = {"o0": {"type": LIST, "from": {"$ref": "nodes.many.outputs.o0"}}}
         self.workflows["crowd"] = {"inputs": INTERFACE, "nodes": [node], "outputs": outputs}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+import functools
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from windlass_operator.clients.cluster import JSON, JSON_PATCH, MERGE_PATCH, METADATA_ONLY, Answer, Cluster
 from windlass_operator.core.actions import (
@@ -52,6 +53,9 @@ LAST: tuple[tuple[type, ...], ...] = ((Release,), (DeleteExecution,))
 """What has to wait for all the rest, in this order: a result is kept before others may look for it."""
 
 
+T = TypeVar("T")
+
+
 class Applier:
     """Applies plans for one operator."""
 
@@ -73,7 +77,7 @@ class Applier:
             return {plan.actions[0]: self._dispatch(namespace, execution, uid, plan.actions[0])}
         actions = list(plan.actions)
         if plan.before:
-            made = await self._all([(value, self._create_value(namespace, uid, value)) for value in plan.before])
+            made = await _all(functools.partial(self._create_value, namespace, uid), plan.before)
             failed = {value.name: made[value] for value in plan.before if not isinstance(made[value], Done)}
             for action in actions:
                 lacking = [name for name in action.values if name in failed] if isinstance(action, CreatePod) else []
@@ -84,24 +88,12 @@ class Applier:
         first = [action for action in actions if not any(isinstance(action, kinds) for kinds in LAST)]
         segments = [action for action in first if isinstance(action, WriteSegment)]
         rest = [action for action in first if not isinstance(action, WriteSegment)]
-        outcomes |= await self._all([(one, self._do(namespace, execution, uid, one)) for one in rest])
+        do = functools.partial(self._do, namespace, execution, uid)
+        outcomes |= await _all(do, rest)
         outcomes |= await self._segments(namespace, segments)
         for actions_of_stage in late:
-            outcomes |= await self._all([(one, self._do(namespace, execution, uid, one)) for one in actions_of_stage])
+            outcomes |= await _all(do, actions_of_stage)
         return outcomes
-
-    async def _all(self, jobs: list[tuple[Any, Awaitable[Outcome]]]) -> dict[Any, Outcome]:
-        if len(jobs) == 1:
-            action, job = jobs[0]
-            return {action: await job}
-        limit = asyncio.Semaphore(AT_ONCE)
-
-        async def one(job: Awaitable[Outcome]) -> Outcome:
-            async with limit:
-                return await job
-
-        found = await asyncio.gather(*(one(job) for _, job in jobs))
-        return dict(zip((action for action, _ in jobs), found, strict=True))
 
     async def _do(self, namespace: str, execution: str, uid: str, action: Action) -> Outcome:
         try:
@@ -285,6 +277,20 @@ class Applier:
             if answer.reason == "AlreadyExists":
                 return Conflict(answer.message)
         return Version(answer.body["metadata"]["resourceVersion"]) if answer.ok else outcome_of(answer)
+
+
+async def _all(do: Callable[[T], Awaitable[Outcome]], things: Sequence[T]) -> dict[T, Outcome]:
+    """Do the same with each of them, not too many at a time."""
+    if len(things) == 1:
+        return {things[0]: await do(things[0])}
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def one(thing: T) -> Outcome:
+        async with limit:
+            return await do(thing)
+
+    found = await asyncio.gather(*map(one, things))
+    return dict(zip(things, found, strict=True))
 
 
 def _ownership(answer: Answer, uid: str, what: str) -> Outcome:
