@@ -45,6 +45,7 @@ from windlass_operator.dispatch.messages import (
     Welcome,
 )
 from windlass_operator.reconcile.loop import Reconciler
+from windlass_operator.reconcile.pools import Contact
 from windlass_operator.settings import Settings
 from windlass_operator.telemetry import Telemetry
 
@@ -85,6 +86,7 @@ class World(ApiServer):
             self._tell("ADDED", path, item)
         self.tell_pods(workers or {})
         self.reconciler.pools.all_listed()
+        self.reconciler.pools.opened(Contact("nowhere:1", "", 0.0))
         self._jobs = [asyncio.create_task(self.reconciler.work()) for _ in range(4)]
 
     def tell_pods(self, workers: Mapping[str, Worker]) -> None:
