@@ -36,18 +36,14 @@ from tests.matrix.playing import apply, reference
 from tests.serving import answering
 from windlass_api import names
 
-CALLS = int(os.environ.get("WINDLASS_CHAOS_CALLS") or 0)
-"""How many are made: `make soak` says so."""
+CALLS = int(os.environ.get("WINDLASS_CHAOS_CALLS") or 500)
+"""How many are made: more by `make soak`."""
 BETWEEN = 100
 """Calls that go on from one that is told to block to the next."""
 LIMIT = 120.0 + 0.2 * CALLS
 """Seconds after which something is taken to be stuck."""
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.timeout(4 * LIMIT + 900),
-    pytest.mark.skipif(not CALLS, reason="takes minutes of a node: make soak"),
-]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(4 * LIMIT + 900)]
 
 WORKERS = 3
 MODULE = f"""
