@@ -36,6 +36,10 @@ from localcluster.paths import Layout
 # A private range that few networks use; each node takes four addresses of it.
 LINK_NETWORK = ipaddress.IPv4Network("10.231.0.0/18")
 
+# A bridge without an address of its own has the lowest of its ports: with each pod that comes or goes it may be another
+# one, and what others send to the one before is not routed. Connections that begin then never come to be.
+GATEWAY_MAC = "02:00:0a:58:00:01"
+
 CGROUPS = Path("/sys/fs/cgroup")
 
 # What the kubelet would set for the whole machine; inside, it gets files that only look like these.
@@ -174,7 +178,7 @@ def _inner_network(link: Link) -> tuple[str, ...]:
     return (
         "ip link set lo up",
         f"ip addr replace {link.node}/30 dev eth0; ip link set eth0 up",
-        "ip link show cni0 >/dev/null 2>&1 || ip link add cni0 type bridge",
+        f"ip link show cni0 >/dev/null 2>&1 || ip link add cni0 address {GATEWAY_MAC} type bridge",
         f"ip addr replace {POD_GATEWAY}/{prefix} dev cni0; ip link set cni0 up",
         "echo 1 > /proc/sys/net/ipv4/ip_forward",
     )
