@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import yaml
 
 from dev import snippets
 from dev.console import ROOT, output
+from localcluster.__main__ import _parser as localcluster_parser
+from windlass._cli import _parser as windlass_parser
 from windlass_api.manifests_check import validate_manifests
 from windlass_operator.core import unsupported
 
@@ -77,13 +81,63 @@ def test_options_of_windlass_in_a_document_are_in_the_reference(document: Path) 
         program, *words = command.split()
         if program not in ("windlass", "windlass-operator"):
             continue
-        section = reference.partition(f"### {program} {words[0]}\n")[2].partition("\n### ")[0]
+        name = " ".join(words[:2]) if f"### {program} {' '.join(words[:2])}\n" in reference else words[0]
+        section = reference.partition(f"### {program} {name}\n")[2].partition("\n### ")[0]
         assert section, command
         own = words[3:] if words[0] == "run" and program == "windlass" else words[1:]
         inputs_of_a_workflow = {"--name", "--text", "--nmae", "--top", "--help"}
         inputs_of_a_workflow |= {"--amount", "--n", "--region", "--source", "--start", "--words"}
         for option in (word.partition("=")[0] for word in own if word.startswith("--")):
             assert option in inputs_of_a_workflow or f"{option}" in section, command
+
+
+def parsed(words: list[str]) -> bool:
+    """Understood by the program that is named, if that is ours; raises SystemExit where not."""
+    while words and "=" in words[0]:
+        words = words[1:]
+    parsers: list[tuple[list[str], argparse.ArgumentParser]] = [
+        (["windlass"], windlass_parser()),
+        ([".venv/bin/python", "-m", "localcluster"], localcluster_parser()),
+        (["python", "-m", "localcluster"], localcluster_parser()),
+    ]
+    for program, parser in parsers:
+        if words[: len(program)] == program and words[len(program) :] not in ([], ["--help"]):
+            parser.parse_args(words[len(program) :])
+            return True
+    return False
+
+
+@each_document
+def test_commands_of_ours_in_a_document_are_understood(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def complaint(command: str) -> str:
+        try:
+            parsed(shlex.split(command, comments=True))
+        except SystemExit:
+            return f"{command}\n{capsys.readouterr().err}"
+        return ""
+
+    for command in commands(document):
+        assert not complaint(re.split(r" 2>| [|>] ", re.sub(r'eval "\$\((.*)\)"', r"\1", command))[0])
+    for command in re.findall(r"`((?:windlass|python -m localcluster) [^`]*)`", " ".join(prose(document).split())):
+        told = complaint(command)
+        assert not told or "arguments are required" in told, "more is wrong than what a sentence leaves out"
+
+
+@each_document
+def test_what_is_typed_in_a_console_stands_behind_a_prompt(document: Path) -> None:
+    for body in blocks(document, "console"):
+        assert body.startswith(snippets.PROMPT), body
+
+
+@each_document
+def test_values_of_the_chart_that_commands_set_exist(document: Path) -> None:
+    known = yaml.safe_load((ROOT / "charts" / "windlass" / "values.yaml").read_text())
+    for path in re.findall(r"--set(?:-string)?[ =]([^ `]+)", document.read_text()):
+        for part in path.split(","):
+            found = known
+            for step in part.partition("=")[0].split("."):
+                assert isinstance(found, dict) and step in found, path
+                found = found[step]
 
 
 @each_document

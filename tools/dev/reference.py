@@ -51,12 +51,19 @@ def cli() -> Iterator[str]:
 
 
 def _command(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """A command; what it divides into comes behind it."""
     yield from ("", f"### {parser.prog}", "", _prose(parser.description or ""), "", "| | |", "|---|---|")
+    divided = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     for action in parser._actions:
         if action.help is not argparse.SUPPRESS and not isinstance(action, argparse._HelpAction):
             yield f"| `{_cell(_invocation(action))}` | {_cell(_help(parser, action))} |"
     if parser.epilog:
         yield from ("", _prose(parser.epilog))
+    for action in divided:
+        helps = {one.dest: one.help for one in action._choices_actions}
+        for name, part in action.choices.items():
+            part.description = part.description or f"{(helps[name] or '')[:1].upper()}{(helps[name] or '')[1:]}."
+            yield from _command(part)
 
 
 def _prose(text: str) -> str:

@@ -112,6 +112,9 @@ def build_images(chosen: argparse.Namespace) -> int:
 
 def load(chosen: argparse.Namespace) -> int:
     """Load archives that something else built."""
+    missing = [str(archive) for archive in chosen.archives if not archive.is_file()]
+    if missing:
+        raise LocalClusterError(f"there is no file {missing[0]}")
     one = cluster.existing(chosen.name)
     before = one.loaded_images()
     for archive in chosen.archives:
@@ -198,19 +201,12 @@ def _add_use(commands: _Commands) -> None:
         one.add_argument("arguments", nargs=argparse.REMAINDER, help=f"what {name} gets")
 
 
-def _archive(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"there is no file {text}")
-    return path
-
-
 def _add_making(commands: _Commands) -> None:
     one = _add(commands, "images", build_images)
     one.add_argument("--load", action="store_true", help="into the cluster")
     one.add_argument("--save", type=Path, metavar="FILE", help="as one OCI archive")
     one = _add(commands, "load", load)
-    one.add_argument("archives", type=_archive, nargs="+", metavar="ARCHIVE", help="of docker save, podman save, …")
+    one.add_argument("archives", type=Path, nargs="+", metavar="ARCHIVE", help="of docker save, podman save, …")
     one = _add(commands, "build", build)
     one.add_argument("--control-plane-only", action="store_true", help="not containerd")
     one = _add(commands, "prerequisites", need)
