@@ -84,18 +84,18 @@ def test_one_node_says_everything() -> None:
         "  Running, 2.0s",
         "  runs",
         "  attempt 1, failures so far: 1 user",
-        "  logs: kubectl logs -n team -l windlass.dev/execution=run-1,windlass.dev/node=n2.n9 --tail=-1, or windlass"
-        " logs run-1 n2.n9",
+        "  logs: windlass logs run-1 n2.n9, or while it has a pod of its own,"
+        " kubectl logs -n team -l windlass.dev/execution=run-1,windlass.dev/node=n2.n9 --tail=-1",
     ]
 
 
 @pytest.mark.parametrize(
     ("node", "told"),
     [
-        ({}, ["  attempt 0", "  logs: kubectl logs -n team -l {} --tail=-1, or windlass logs run-1 n1"]),
+        ({}, ["  attempt 0", "  logs: windlass logs run-1 n1, {}"]),
         (
             {"elements": {"total": 2, "succeeded": 2}},
-            ["  attempt 0", "  logs: kubectl logs -n team -l {} --tail=-1, or windlass logs run-1 n1 --element N"],
+            ["  attempt 0", "  logs: windlass logs run-1 n1 --element N, {}"],
         ),
         ({"cache": {"state": "Hit", "entry": "c"}}, ["  its result was taken from the cache (c)"]),
         ({"reason": "Reused", "resume": "taken from run-0"}, ["  resumed: taken from run-0"]),
@@ -107,7 +107,8 @@ def test_a_first_attempt_is_told_with_its_log_unless_the_result_was_there_alread
     times = {"startedAt": "2026-11-22T19:00:10Z", "finishedAt": "2026-11-22T19:00:11Z"}
     obj = execution("run-1", "Running", nodes={"n1": {"phase": "Succeeded", "task": "job.f", **times, **node}})
     labels = "windlass.dev/execution=run-1,windlass.dev/node=n1"
-    assert explaining.lines(obj, NOW, "n1")[2:] == [line.format(labels) for line in told]
+    pods = f"or while it has a pod of its own, kubectl logs -n team -l {labels} --tail=-1"
+    assert explaining.lines(obj, NOW, "n1")[2:] == [line.format(pods) for line in told]
 
 
 def test_a_node_that_is_not_there_is_told_with_those_that_are() -> None:

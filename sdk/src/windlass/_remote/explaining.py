@@ -83,7 +83,10 @@ def _everything(execution: Object, node_id: str, node: Node, now: float) -> list
         facts.append(f"attempt {attempt}{f', failures so far: {failures}' if failures else ''}")
     if node.get("task") and attempt is not None:
         selector = f"{LABEL_EXECUTION}={name},{LABEL_NODE}={label_value(node_id)}"
-        facts.append(f"logs: kubectl logs -n {namespace} -l {selector} --tail=-1, or {_logs(name, node_id, node)}")
+        facts.append(
+            f"logs: {_logs(name, node_id, node)}, or while it has a pod of its own,"
+            f" kubectl logs -n {namespace} -l {selector} --tail=-1"
+        )
         facts += [f"{of}: {url}" for of, url in _links(execution, node_id, node, attempt)]
     return _said(_title(node_id, node), facts)
 
