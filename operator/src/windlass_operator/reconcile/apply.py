@@ -245,7 +245,7 @@ class Applier:
     async def _delete_execution(self, namespace: str, name: str, uid: str) -> Outcome:
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         answer = await self._cluster.request("DELETE", paths.ours("Execution", namespace, name), body)
-        return Done() if answer.status in (404, 409) else outcome_of(answer)
+        return Done() if answer.status == 404 else outcome_of(answer)
 
     async def _segments(self, namespace: str, actions: Iterable[WriteSegment]) -> dict[Action, Outcome]:
         """One after the other, each only if those before it are there: so there are never gaps."""
