@@ -286,6 +286,7 @@ class Maker:
             backoff_base=dice.choice((0.1, 1.0)),
             backoff_cap=10.0,
             max_parallel_pods=dice.choice((1, 2, 500, 500)),
+            max_pods=dice.choice((0, 0, 0, 2)),
             inline_value_limit=dice.choice((12, 16 * 1024, 16 * 1024)),
             dispatcher_heartbeat=15.0,
             shards=4,

@@ -70,6 +70,23 @@ def test_whoever_leaves_room_unused_is_not_woken_until_something_changes() -> No
     assert capacity.freed() == (A,)
 
 
+def test_no_room_is_kept_for_one_that_something_else_keeps() -> None:
+    """Else whoever is woken for it would find none, and be woken again, for ever."""
+    capacity = Capacity(Limits(total=1))
+    assert capacity.room(A) == 1
+    capacity.wants(A, 5)  # a quota keeps it
+    assert capacity.room(B) == 1
+    capacity.wants(B, 0)
+    start(capacity, C, "p0")
+    assert capacity.room(B) == 0
+    capacity.wants(B, 1)
+    capacity.observe(C, "p0", unfinished=False)
+    capacity.room(A)
+    capacity.wants(A, 5)
+    assert capacity.freed() == (B,)
+    assert capacity.room(B) == 1
+
+
 def test_an_execution_that_is_gone_waits_for_nothing() -> None:
     capacity = Capacity(Limits(total=1))
     start(capacity, A, "p0")

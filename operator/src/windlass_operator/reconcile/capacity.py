@@ -67,7 +67,7 @@ class Capacity:
             return None
         self._reserved.pop(key, None)
         unknown = max(self._limits.total, self._limits.per_namespace)
-        granted = self._grant({**self._waiting, key: self._waiting.get(key, unknown)}).get(key, 0)
+        granted = self._grant({**self._asking(), key: self._waiting.get(key, unknown)}).get(key, 0)
         self._granted[key] = self._reserved[key] = granted
         return granted
 
@@ -94,9 +94,11 @@ class Capacity:
 
     def freed(self) -> tuple[Key, ...]:
         """Who could start something now, in fair order."""
-        if not self._waiting:
-            return ()
-        return tuple(self._grant({key: n for key, n in self._waiting.items() if key not in self._declined}))
+        return tuple(self._grant(self._asking())) if self._waiting else ()
+
+    def _asking(self) -> dict[Key, int]:
+        """Those who wait for nothing but room: for others it isn't kept."""
+        return {key: wanted for key, wanted in self._waiting.items() if key not in self._declined}
 
     def _grant(self, waiting: dict[Key, int]) -> dict[Key, int]:
         active = Counter(self._active)
