@@ -19,15 +19,7 @@ class Known(NamedTuple):
     why: str
 
 
-KNOWN: tuple[Known, ...] = (
-    Known(
-        r"-\d+-0-[0-9a-f]{10} was started twice, and the first had succeeded",
-        860212,
-        "an element whose second attempt was started and not written down yet begins again after a crash, where the pod"
-        " of its first attempt is gone: only the attempt that is known is looked for, and the result of the second is"
-        " not seen",
-    ),
-)
+KNOWN: tuple[Known, ...] = ()
 
 
 def known(promise: str) -> Known | None:

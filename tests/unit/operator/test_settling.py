@@ -162,6 +162,15 @@ def test_a_later_attempt_that_was_started_before_a_crash_is_found() -> None:
     assert (state.phase, state.attempt, state.outputs) == (P.SUCCEEDED, 1, {"o0": 7})
 
 
+def test_a_later_attempt_counts_though_nothing_is_left_of_the_one_before_it() -> None:
+    """Nobody has written that it began; it isn't begun again."""
+    state = settled(NodeState(), None, Succeeded({"o0": 7}, ""))
+    assert (state.phase, state.attempt, state.outputs) == (P.SUCCEEDED, 1, {"o0": 7})
+    assert state.system_failures == 1
+    assert settled(NodeState(), None, Running("")).phase is P.RUNNING
+    assert settled(NodeState(), None, Failed(SYSTEM, "")).phase is P.FAILED, "it is paid for like any other"
+
+
 def test_a_deleted_pod_counts_for_what_it_said_last() -> None:
     lost = settled(NodeState(P.RUNNING), Running(""), gone=True)
     assert (lost.phase, lost.reason, lost.system_failures) == (P.PENDING, "Retrying", 1)

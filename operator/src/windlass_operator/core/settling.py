@@ -118,8 +118,10 @@ def _step(target: Target, state: NodeState, observed: Observed, *, stopping: boo
     lost = _lost(target)
     if view is None and target.node.actor is not None and state.phase in ACTIVE:
         return _without_call(target, state, observed, stopping)
+    if view is None and state.phase in ACTIVE:
+        return _fail(target, state, lost, observed, stopping)
     if view is None:
-        return _fail(target, state, lost, observed, stopping) if state.phase in ACTIVE else state
+        return _without_trace(target, state, lost, observed)
     if gave_workflow(view):
         if stopping:
             return _cancelled(state, observed)
@@ -152,6 +154,15 @@ def _lost(target: Target) -> Failure:
     if target.node.kind is NodeKind.PLAN:
         return CHILD_LOST
     return LOST if target.node.actor is None else WORKER_LOST
+
+
+def _without_trace(target: Target, state: NodeState, lost: Failure, observed: Observed) -> NodeState:
+    """An attempt of which nothing is there, and which nobody has written of. If there is a later one it was begun all
+    the same, and failed: what of died with the operator that knew.
+    """
+    if child_of(target, state.attempt + 1, observed) is None:
+        return state
+    return _another(target, charge(target, state, lost, observed), lost, observed)
 
 
 def _without_call(target: Target, state: NodeState, observed: Observed, stopping: bool) -> NodeState:
@@ -296,8 +307,7 @@ def _fail(target: Target, state: NodeState, failure: Failure, observed: Observed
         return _cancelled(state, observed)
     charged = replace(charge(target, state, failure, observed), stuck_since=None, until=None)
     if may_retry(target, state, charged, failure, observed):
-        seed = names.pod_name(observed.name, target.node.id, state.attempt + 1, target.label)
-        return _next_attempt(charged, failure, observed, seed)
+        return _another(target, charged, failure, observed)
     return replace(
         charged,
         phase=NodePhase.FAILED,
@@ -330,7 +340,9 @@ def may_retry(target: Target, before: NodeState, charged: NodeState, failure: Fa
     return failure.recoverable and charged.user_failures <= int(target.spec.get("retries") or 0)
 
 
-def _next_attempt(charged: NodeState, failure: Failure, observed: Observed, seed: str) -> NodeState:
+def _another(target: Target, charged: NodeState, failure: Failure, observed: Observed) -> NodeState:
+    """It is tried again, after a pause."""
+    seed = names.pod_name(observed.name, target.node.id, charged.attempt + 1, target.label)
     return replace(
         charged,
         phase=NodePhase.PENDING,
