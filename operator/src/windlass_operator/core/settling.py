@@ -38,7 +38,10 @@ LOST = Failure(
 CHILD_LOST = Failure(FailureKind.SYSTEM, "ExecutionLost", "the child execution was deleted before it ended")
 TIMED_OUT, PENDING_TOO_LONG, QUEUED_TOO_LONG = "TimeoutExpired", "PendingTimeout", "QueueTimeout"
 CALL_GRACE = 10.0
-"""Seconds beyond its timeout that a call has to end: its worker sees to that. Then it is taken for failed."""
+HEARD_AGAIN = 4
+"""Seconds, and heartbeats, beyond its timeout that a call has to end in. Its worker sees to that; where a stream went
+dead it misses three beats, dials again, and says that the call ended in time. Then it is taken for failed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def look_again(target: Target, state: NodeState, observed: Observed) -> float | 
     view = child_of(target, state.attempt, observed)
     times = [None if state.stuck_since is None else state.stuck_since + observed.settings.image_pull_grace]
     if view is not None:
-        times += [_run_deadline(target, view), _pending_deadline(target, view)]
+        times += [_run_deadline(target, view, observed), _pending_deadline(target, view)]
     return min((time for time in times if time is not None), default=None)
 
 
@@ -133,7 +136,7 @@ def _step(target: Target, state: NodeState, observed: Observed, *, stopping: boo
         case Waiting():
             return _waiting(target, state, view, view.evidence, observed, stopping)
         case Running():
-            deadline = _run_deadline(target, view)
+            deadline = _run_deadline(target, view, observed)
             if deadline is not None and observed.now >= deadline and not stopping:
                 return _fail(target, state, _timed_out(target), observed, stopping)
             return _running(state, observed)
@@ -192,11 +195,12 @@ def _started(state: NodeState, observed: Observed) -> float:
     return state.started_at if state.started_at is not None else observed.now
 
 
-def _run_deadline(target: Target, view: ChildView) -> float | None:
+def _run_deadline(target: Target, view: ChildView, observed: Observed) -> float | None:
     limit = _seconds(target, "timeout")
     if limit is None or not isinstance(view.evidence, Running) or not view.evidence.since:
         return None
-    return parse_time(view.evidence.since) + limit + (CALL_GRACE if target.node.actor is not None else 0.0)
+    grace = CALL_GRACE + HEARD_AGAIN * observed.settings.dispatcher_heartbeat
+    return parse_time(view.evidence.since) + limit + (grace if target.node.actor is not None else 0.0)
 
 
 def _pending_deadline(target: Target, view: ChildView) -> float | None:
