@@ -170,12 +170,8 @@ def _to_settle(work: Work, node: Node, elements: Elements) -> Iterator[int]:
         return
     for children in (work.observed.pods, work.observed.executions, work.observed.calls):
         for place in children:
-            if place.node == node.id and place.element not in elements.states and _waits(elements, place.element):
+            if place.node == node.id and place.element not in elements.states and elements.waits(place.element):
                 yield place.element
-
-
-def _waits(elements: Elements, index: int) -> bool:
-    return 0 <= index < elements.total and elements.phases[index] == WAITS
 
 
 def _settle_element(work: Work, target: Target, elements: Elements, *, stopping: bool) -> None:

@@ -152,6 +152,10 @@ class Elements:
     """Since when those that have not begun could have, had there been room; None while its own concurrency keeps
     them waiting."""
 
+    def waits(self, index: int) -> bool:
+        """Whether there is such an element, and it has not begun, as far as is known."""
+        return 0 <= index < self.total and self.phases[index] == WAITS
+
     def copy(self) -> Elements:
         """One that may be changed."""
         return Elements(

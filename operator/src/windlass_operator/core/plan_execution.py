@@ -411,7 +411,9 @@ def _is_left_over(
     if state.elements is None or not state.elements.loaded:
         return False
     mine = state.elements.states.get(view.element)
-    return mine is None or view.attempt < mine.attempt
+    if mine is None:
+        return not state.elements.waits(view.element)  # one that waits may have been begun before a restart
+    return view.attempt < mine.attempt
 
 
 def transitions(before: Mapping[str, NodeState], after: Mapping[str, NodeState]) -> Iterable[Transition]:

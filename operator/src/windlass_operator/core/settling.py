@@ -9,13 +9,13 @@ nodes and elements of maps alike: both are a ``Target``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from windlass_api import durations, names
 from windlass_operator.core.clock import parse as parse_time
-from windlass_operator.core.closure import Node, NodeKind
+from windlass_operator.core.closure import RUNS, Node, NodeKind
 from windlass_operator.core.observed import ALONE, CacheNote, ChildView, NodeState, Observed, Place
 from windlass_operator.core.states import ACTIVE, NodePhase
 from windlass_operator.kinds.calls import CALL_TIMED_OUT, WORKER_LOST
@@ -109,6 +109,19 @@ def child_of(target: Target, attempt: int, observed: Observed) -> ChildView | No
     if pod is not None and gave_workflow(pod):
         return observed.executions.get(place, pod)
     return pod
+
+
+def unseen(observed: Observed) -> Iterator[tuple[Node, str]]:
+    """Nodes under way of which no child is there, and what that is called: a launch plan's is an Execution, others are
+    pods. It is lost, or has not been heard of yet. (Which elements of a map are under way is not written, and workers
+    are asked for calls.)
+    """
+    for node_id, state in observed.state.nodes.items():
+        node = observed.closure.nodes.get(node_id)
+        if node is None or node.kind not in RUNS or state.phase not in ACTIVE or node.mapped or node.actor:
+            continue
+        if child_of(Target(node, node.spec), state.attempt, observed) is None:
+            yield node, names.pod_name(observed.name, node_id, state.attempt)
 
 
 def gave_workflow(view: ChildView | None) -> bool:

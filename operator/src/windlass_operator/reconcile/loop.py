@@ -31,7 +31,7 @@ from windlass_operator.core.actions import (
     Unavailable,
 )
 from windlass_operator.core.admission import UNTOLD, Admitted, NotYet, Refused, admit, any_run
-from windlass_operator.core.closure import Closure
+from windlass_operator.core.closure import Closure, NodeKind
 from windlass_operator.core.durable import is_durable
 from windlass_operator.core.history import limits_any, surplus
 from windlass_operator.core.observed import ExecutionState, Observed, Place
@@ -45,6 +45,7 @@ from windlass_operator.core.plan_execution import (
     unfinished,
 )
 from windlass_operator.core.record import record
+from windlass_operator.core.settling import unseen
 from windlass_operator.core.sharding import shard_of
 from windlass_operator.core.sharing import Limits
 from windlass_operator.core.states import FINISHED, ExecutionPhase, NodePhase
@@ -301,6 +302,7 @@ class Reconciler:
         never_began = _is_over(tracked) and not tracked.written.get("closure")
         closure = None if never_began else await self._closure(namespace, name, tracked)
         if closure is not None:
+            await self._look_for_unseen(namespace, name, tracked, closure)
             await self._advance(namespace, name, tracked, closure)
         elif _is_over(tracked) and self._may_expire(tracked):
             await self._expire(namespace, name, tracked)
@@ -454,6 +456,20 @@ class Reconciler:
         if await self._write(namespace, name, tracked, status):
             tracked.state = ExecutionState(phase=phase, finished_at=now, nodes=tracked.state.nodes)
             self._telemetry.execution_over(namespace, name, phase.value, None)
+
+    async def _look_for_unseen(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> None:
+        """The status that somebody else has written tells of children that our watches may not have told of yet."""
+        if tracked.looked:
+            return
+        for node, child in unseen(self._gather(namespace, name, tracked, closure)):
+            is_run = node.kind is NodeKind.PLAN
+            path = paths.ours("Execution", namespace, child) if is_run else paths.pods(namespace, child)
+            answer = await self._cluster.request("GET", path)
+            if answer.ok:
+                (self.store.remember_child if is_run else self.store.remember_pod)(answer.body)
+            elif answer.status != 404:
+                raise NotReachableError(answer.message)
+        tracked.looked = True
 
     async def _advance(self, namespace: str, name: str, tracked: Tracked, closure: Closure) -> None:
         was_over, was_pinned = _is_over(tracked), bool(tracked.written.get("closure"))

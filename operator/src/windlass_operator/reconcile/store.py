@@ -73,6 +73,8 @@ class Tracked:
     """The newest resourceVersion and status that the watch has told of, where they aren't the answer to our own write.
     """
     deleting: bool = False
+    looked: bool = False
+    """Whether children that ``state`` tells of, and no watch, have been looked for."""
     known: dict[Question, Any] = field(default_factory=dict)
     """Answers to what was looked up for it."""
     reservations: dict[tuple[str, str], Reservation] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class Tracked:
         self.written, self.shown = dict(status), {}
         if status == self.sent:
             return False
-        self.state, self.pinned = parse(status), ""
+        self.state, self.pinned, self.looked = parse(status), "", False
         self.known.clear()
         self.reservations.clear()
         return True
