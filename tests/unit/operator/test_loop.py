@@ -208,6 +208,26 @@ def test_after_a_restart_it_goes_on_from_the_status(world: World) -> None:
     assert world.pod("e-b-0", DONE)["phase"] == "Succeeded"
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_pod_of_which_the_status_tells_and_no_watch_does_is_looked_for_before_it_is_lost(
+    world: World, is_there: bool
+) -> None:
+    """Another replica made it a moment ago, and its watch of pods is behind that of runs."""
+    world.define({"id": "a"})
+    world.run()
+    if not is_there:
+        world.cluster.drop(paths.pods("ns", "e-a-0"))
+    world.restart()
+    world.reconciler.pods_listed([], 1000)
+    node = world.hear()["nodes"]["a"]
+    assert (node.get("attempt", 0), world.cluster.requests.count(("GET", paths.pods("ns", "e-a-0")))) == (
+        not is_there,
+        1,
+    )
+    if is_there:
+        assert world.pod("e-a-0", DONE)["phase"] == "Succeeded"
+
+
 @pytest.mark.parametrize("status", [0, 500])
 def test_a_status_that_was_not_taken_is_written_again_without_starting_anything_twice(
     world: World, status: int
@@ -563,6 +583,13 @@ def test_a_child_that_was_deleted_is_made_again(parent: World) -> None:
     parent.reconciler.execution_event("DELETED", body)
     status = parent.settle()
     assert (status["nodes"]["p"]["attempt"], status["nodes"]["p"]["failures"]) == (1, {"user": 0, "system": 1})
+
+
+def test_a_child_of_which_the_status_tells_and_no_watch_does_is_looked_for_before_it_is_lost(parent: World) -> None:
+    parent.restart()
+    parent.reconciler.pods_listed([], 1000)
+    assert parent.hear()["nodes"]["p"].get("attempt", 0) == 0
+    assert ("GET", CHILD) in parent.cluster.requests
 
 
 def test_a_cancel_reaches_a_child_and_what_it_runs(parent: World) -> None:

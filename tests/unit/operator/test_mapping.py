@@ -12,7 +12,16 @@ import pytest
 from tests.properties.model_cluster import Model
 from tests.unit.operator.things import Body, closure, flow, inputs_of, task
 from windlass_api import names
-from windlass_operator.core.actions import Action, CreatePod, Held, Outcome, Rejected, Unavailable, WriteSegment
+from windlass_operator.core.actions import (
+    Action,
+    CreatePod,
+    DeletePod,
+    Held,
+    Outcome,
+    Rejected,
+    Unavailable,
+    WriteSegment,
+)
 from windlass_operator.core.mapping import MAX_STARTS
 from windlass_operator.core.observed import ALONE, Children, ChildView, Elements, ExecutionState, NodeState, Place
 from windlass_operator.core.plan_execution import plan_execution
@@ -182,6 +191,17 @@ def test_a_namespace_has_only_so_many_pods_and_is_told_how_many_more_are_wanted(
     plan = model.run_pass()
     assert at_work(model) == [0, 1]
     assert plan.waiting == 3
+
+
+def test_pods_that_a_restart_has_left_are_kept_though_the_namespace_has_no_room_for_more() -> None:
+    model = mapping([1, 2, 3])
+    model.run_pass(killed=True)
+    model.restart()
+    model.room = 0
+    for _ in range(3):
+        assert not any(isinstance(action, DeletePod) for action in model.run_pass().actions)
+    assert at_work(model) == [0, 1, 2]
+    assert model.status["nodes"]["m"]["elements"]["running"] == 3
 
 
 def test_nodes_and_elements_share_the_limit_of_the_run() -> None:
