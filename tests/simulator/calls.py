@@ -18,6 +18,7 @@ from tests.simulator.world import COLLECTIONS, World
 from windlass_api import names
 from windlass_operator.core.observed import ALONE
 from windlass_operator.core.segments import content_of
+from windlass_operator.core.status import letter_of
 from windlass_operator.dispatch.calls import CallKey, parse
 from windlass_operator.dispatch.switchboard import HAND_OUTS
 from windlass_operator.reconcile import paths
@@ -109,6 +110,8 @@ class Calls:
             return True
         if key.element == ALONE:
             return node is not None and node.get("attempt", 0) > key.attempt
+        if node is not None and letter_of(node.get("elements", {}).get("phases", ""), key.element) == "C":
+            return True  # it was to be tried again, and isn't any more
         entry = self._segments(key).get(str(key.element))
         return entry is not None and ("attempts" not in entry or entry["attempts"][0] > key.attempt)
 
