@@ -6,10 +6,11 @@
                                   │        ▲
                                 pods     their status
                                   ▼        │
-                               Kubelet: boot.py in a process of its own per pod, as many as there are processors
+                               Kubelet: boot.py in a process of its own per pod, as many as there are processors;
+                                        worker.py where it is a worker's, which dials the dispatcher
 
 Time is the machine's. A container has what the runtime asks for: the order, the code, large values, and a limit of
-memory beyond which it is killed.
+memory beyond which it is killed. Workers are let in without a token.
 """
 
 from __future__ import annotations
@@ -35,13 +36,19 @@ from windlass_operator.clients import clock
 from windlass_operator.clients.cluster import JSON
 from windlass_operator.core.clock import rfc3339_seconds
 from windlass_operator.core.plan_definition import DEFINITIONS
+from windlass_operator.dispatch.messages import Hello
+from windlass_operator.dispatch.server import Server
 from windlass_operator.reconcile.loop import Reconciler
+from windlass_operator.reconcile.pools import Contact
 from windlass_operator.settings import Settings
 from windlass_operator.telemetry import Telemetry
 
 NAMESPACE = "memory"
 PYTHON = getattr(sys, "_base_executable", sys.executable)
-BOOT = Path(windlass.__file__).parent / "runtime" / "boot.py"
+RUNTIME = Path(windlass.__file__).parent / "runtime"
+BOOT = (PYTHON, str(RUNTIME / "boot.py"))
+WORK = (sys.executable, str(RUNTIME / "worker.py"))
+"""It needs gRPC, which pods have from the operator's image."""
 COLLECTIONS = collections_of(NAMESPACE)
 KIND_OF = {COLLECTIONS[names.plural(kind)]: kind for kind in (*DEFINITIONS, "Execution", "Signal")}
 SETTINGS = Settings(backoff_base=0.05)
@@ -60,6 +67,10 @@ class Memory(ApiServer):
     async def play(self, plays: Iterable[Play], patience: float) -> None:
         """Play until all have ended."""
         self.reconciler.pods_listed([], 0)
+        self.reconciler.pools.all_listed()
+        server = Server(self.reconciler.dispatcher, _everybody)
+        port = await server.start("127.0.0.1:0", None)
+        self.reconciler.pools.opened(Contact(f"127.0.0.1:{port}", "", clock.now()))
         jobs = [asyncio.create_task(self.reconciler.work()) for _ in range(8)]
         left, deadline = list(plays), clock.monotonic() + patience
         try:
@@ -73,6 +84,7 @@ class Memory(ApiServer):
             for job in jobs:
                 job.cancel()
             await self._kubelet.stop()
+            await server.stop()
 
     # -- for people
 
@@ -171,17 +183,17 @@ class Kubelet:
 
     async def _run(self, path: str, item: Body) -> None:
         async with self._room:
-            await self._run_container(path, item["metadata"]["uid"], item["spec"])
+            await self._run_container(path, item)
 
-    async def _run_container(self, path: str, uid: str, spec: Body) -> None:
-        (container,) = spec["containers"]
+    async def _run_container(self, path: str, item: Body) -> None:
+        uid, (container,) = item["metadata"]["uid"], item["spec"]["containers"]
         folder = self._folder / uid
         folder.mkdir()
+        program, variables = self._program(container, item, folder)
         process = await asyncio.create_subprocess_exec(
-            PYTHON,
-            str(BOOT),
+            *program,
             cwd=folder,
-            env=self._environment(container, spec, folder),
+            env={"PATH": os.environ["PATH"], **variables, "HOME": str(folder)},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
@@ -204,10 +216,18 @@ class Kubelet:
         self._world.say(path, uid, {"phase": phase, **_container({"terminated": ended})})
         shutil.rmtree(folder)
 
-    def _environment(self, container: Body, spec: Body, folder: Path) -> dict[str, str]:
-        """What the container finds, and where; its ConfigMaps are written out."""
-        given = {entry["name"]: entry["value"] for entry in container["env"]}
-        order, values = json.loads(given["WINDLASS_TASK"]), folder / "values"
+    def _program(self, container: Body, item: Body, folder: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+        """What the container runs, and what it finds."""
+        given = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+        if "WINDLASS_WORKER" not in given:
+            return BOOT, {**given, **self._of_a_task(json.loads(given["WINDLASS_TASK"]), item["spec"], folder)}
+        told = {**json.loads(given["WINDLASS_WORKER"]), "serverName": "", "token": ""}
+        own = {"WINDLASS_POD": item["metadata"]["name"], "WINDLASS_POD_UID": item["metadata"]["uid"]}
+        return WORK, {**given, **own, "WINDLASS_WORKER": json.dumps(told)}
+
+    def _of_a_task(self, order: Body, spec: Body, folder: Path) -> dict[str, str]:
+        """Its order, and where what it needs is; its ConfigMaps are written out."""
+        values = folder / "values"
         values.mkdir()
         for volume in spec["volumes"]:
             if "configMap" not in volume:
@@ -218,8 +238,12 @@ class Kubelet:
             _write(place, found)
         if order["bundle"]:
             order["bundle"] = str(folder / "code" / Path(order["bundle"]).name)
-        own = {"WINDLASS_TASK": json.dumps(order), "WINDLASS_RESULT": str(folder / "result")}
-        return {"PATH": os.environ["PATH"], **given, **own, "WINDLASS_VALUES": str(values), "HOME": str(folder)}
+        result = str(folder / "result")
+        return {"WINDLASS_TASK": json.dumps(order), "WINDLASS_RESULT": result, "WINDLASS_VALUES": str(values)}
+
+
+async def _everybody(token: str, hello: Hello) -> None:
+    """Let in: there is nobody else."""
 
 
 def _exit_code(returned: int) -> int:

@@ -733,7 +733,6 @@ REFUSED = "NotSupported"
 
 
 NO_IMAGES = "there are no images where tasks are processes"
-NO_WORKERS = "no worker dials where pods are processes; tests/unit/operator/test_calls.py plays them"
 LATER = "a cluster can't do that yet"
 EAGER = "an eager body has no manifest, which rendering says (decided: docs/compatibility.md)"
 NO_GPUS = "no node here has such a part of a GPU: it would wait for ever (test_pods_of_tasks.py has the like)"
@@ -813,7 +812,6 @@ EXAMPLES = (
         "classify",
         "actors",
         (ok({}, ["windlass: noun", "haul: verb", "xyzzy: unknown"]),),
-        (Differs(MEMORY, NO_WORKERS),),
     ),
     Row("examples/artifacts", "build_then_use", "artifacts", (needs("artifact"),), local(LATER, Run({}))),
     Row(
