@@ -210,7 +210,7 @@ def test_one_that_is_older_than_a_day_is_brought_again_so_that_it_is_not_collect
         assert upload(bundle) and bundle.archive is not None
         path = bundle.archive["uri"].removeprefix("file://")
         if path.startswith("s3://"):  # the folder in which the server keeps it
-            path = str(s3_server.store.log.parent / "objects" / path.removeprefix("s3://"))
+            path = str(s3_server.store.folder / "objects" / path.removeprefix("s3://"))
         for age, again in ((0.9, False), (1.1, True), (0.0, False)):
             written = time.time() - age * RENEWED_AFTER
             if age:
