@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from windlass_api import durations, names
 from windlass_api.cache_key import CacheKey
+from windlass_api.protocol import SILENT_BEATS
 from windlass_operator.core import caching, resuming
 from windlass_operator.core.actions import CreateExecution, CreatePod, Dispatch, Release, Reserve, StoreEntry
 from windlass_operator.core.closure import NodeKind
@@ -42,8 +43,6 @@ CONNECTING, RECOVERING = "ActorConnecting", "ActorRecovering"
 """Reasons of a node that waits to hear from its pool's workers whether one of them has its call already: for a moment,
 as whenever one starts; and longer than a worker that lives may say nothing, which somebody should look at.
 """
-SIGNS_MISSED = 3
-"""Signs of life after which whoever has given none is taken for gone."""
 
 
 class Begun(NamedTuple):
@@ -191,7 +190,7 @@ def _begin_call(
 def _hearing(work: Work, environment: str, state: NodeState) -> Begun:
     """What it may have to wait for is said by workers who are about to connect, or by nobody for a while."""
     since = state.stuck_since if state.stuck_since is not None else work.now
-    until = since + SIGNS_MISSED * work.observed.settings.dispatcher_heartbeat
+    until = since + SILENT_BEATS * work.observed.settings.dispatcher_heartbeat
     work.wake(until)
     text = f"waits to hear from the workers of {environment} what they have"
     reason = CONNECTING if work.now < until else RECOVERING

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from windlass_api import durations, names
+from windlass_api.protocol import SILENT_BEATS
 from windlass_operator.core.clock import parse as parse_time
 from windlass_operator.core.closure import RUNS, Node, NodeKind
 from windlass_operator.core.observed import ALONE, CacheNote, ChildView, NodeState, Observed, Place
@@ -38,9 +39,9 @@ LOST = Failure(
 CHILD_LOST = Failure(FailureKind.SYSTEM, "ExecutionLost", "the child execution was deleted before it ended")
 TIMED_OUT, PENDING_TOO_LONG, QUEUED_TOO_LONG = "TimeoutExpired", "PendingTimeout", "QueueTimeout"
 CALL_GRACE = 10.0
-HEARD_AGAIN = 4
+HEARD_AGAIN = SILENT_BEATS + 1
 """Seconds, and heartbeats, beyond its timeout that a call has to end in. Its worker sees to that; where a stream went
-dead it misses three beats, dials again, and says that the call ended in time. Then it is taken for failed.
+dead it misses some beats, dials again, and says that the call ended in time. Then it is taken for failed.
 """
 
 

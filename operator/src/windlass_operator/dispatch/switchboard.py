@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from windlass_api import names
+from windlass_api.protocol import SILENT_BEATS
 from windlass_operator.core.clock import rfc3339
 from windlass_operator.core.observed import ALONE, Children, ChildView, Place
 from windlass_operator.core.plan_actor import Demand, WorkerView
@@ -52,7 +53,6 @@ MAX_QUEUED = 20_000
 MAX_QUEUED_BYTES = 128 * 1024 * 1024
 HAND_OUTS = 3
 """How often a call is handed out whose worker disappears before it says that it began. Then it counts as begun."""
-SILENT_BEATS = 3
 SKEW = 5.0
 """Seconds that clocks of nodes may differ from ours, where a pod's start is compared with our own."""
 SOON, TOGETHER = 0.25, 0.02

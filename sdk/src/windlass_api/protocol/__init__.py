@@ -6,3 +6,5 @@ gRPC needs nothing generated besides: the one method is ``METHOD``, a stream of 
 METHOD = "/windlass.v1alpha1.Dispatcher/Work"
 AUDIENCE = "windlass-dispatcher"
 """What the ServiceAccount token of a worker is good for, and nothing else."""
+SILENT_BEATS = 3
+"""Heartbeats without a word after which either side takes the other for gone."""

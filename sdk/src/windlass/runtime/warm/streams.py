@@ -25,10 +25,9 @@ import grpc.aio
 
 from windlass.runtime.warm import logs
 from windlass.runtime.warm.settings import Settings
-from windlass_api.protocol import METHOD, dispatcher_pb2 as pb
+from windlass_api.protocol import METHOD, SILENT_BEATS, dispatcher_pb2 as pb
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
-SILENT_BEATS = 3
 DEFAULT_BEAT = 10.0
 LAST_WORDS = 2.0
 """Seconds that a replica has to hear the last that a worker says."""
