@@ -29,6 +29,8 @@ from windlass_api import names
 T = TypeVar("T")
 Body = dict[str, Any]
 OURS = "/apis/windlass.dev/v1alpha1"
+GARBAGE = 100.0
+"""Seconds to wait for Kubernetes' garbage collector: it looks for new kinds every half a minute only."""
 
 
 def wait_until(what: Callable[[], T | None], describe: str, timeout: float = 40.0) -> T:

@@ -7,13 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from localcluster.cluster import Cluster
-from tests.harness import Api, Body, Hands, Operator, execution, task, wait_until, workflow
+from tests.harness import GARBAGE, Api, Body, Hands, Operator, execution, task, wait_until, workflow
 from windlass_api import names
 
 pytestmark = pytest.mark.control_plane
-
-GARBAGE = 100.0
-"""Garbage collection looks for new kinds every 30 seconds only."""
 
 
 def test_a_workflow_runs_again_whatever_signs_and_numbers_are_in_it(

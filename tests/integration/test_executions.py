@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
 from localcluster.cluster import Cluster
-from tests.harness import Api, Body, Hands, Operator, condition, execution, task, wait_until, workflow
+from tests.harness import GARBAGE, Api, Body, Hands, Operator, condition, execution, task, wait_until, workflow
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.timeout(180)]
 
 INT = {"type": "int"}
-GARBAGE = 100.0
-"""Kubernetes' garbage collector looks for new kinds every half a minute only; ours may be seconds old."""
-
-
-@pytest.fixture
-def api(control_plane: Cluster, new_namespace: Callable[[Cluster], str]) -> Api:
-    return Api(control_plane, new_namespace(control_plane))
 
 
 @pytest.fixture

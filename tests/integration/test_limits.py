@@ -9,19 +9,12 @@ from typing import Any
 import pytest
 
 from localcluster.cluster import Cluster
-from tests.harness import Api, Body, Hands, Operator, execution, task, wait_until, workflow
+from tests.harness import GARBAGE, Api, Body, Hands, Operator, execution, task, wait_until, workflow
 from windlass_api import names
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.timeout(180)]
 
 INT = {"type": "int"}
-GARBAGE = 100.0
-"""Kubernetes' garbage collector looks for new kinds every half a minute only; ours may be seconds old."""
-
-
-@pytest.fixture
-def api(control_plane: Cluster, new_namespace: Callable[[Cluster], str]) -> Api:
-    return Api(control_plane, new_namespace(control_plane))
 
 
 @pytest.fixture

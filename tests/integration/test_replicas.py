@@ -23,11 +23,6 @@ INT = {"type": "int"}
 
 
 @pytest.fixture
-def api(control_plane: Cluster, new_namespace: Callable[[Cluster], str]) -> Api:
-    return Api(control_plane, new_namespace(control_plane))
-
-
-@pytest.fixture
 def replicas(control_plane: Cluster, api: Api) -> Iterator[dict[str, Operator]]:
     """Three operators that hold a third of the shards each."""
     with ExitStack() as stack:
