@@ -122,8 +122,13 @@ def map_node(draft: Draft, node: Body) -> None:
     if dice.random() < 0.5:
         over["concurrency"] = dice.randrange(4)
     node |= {"task": {"name": task}, "map": over, "inputs": {"a": draft.operand(LIST), "b": draft.operand(INT)}}
-    draft.add(node, LIST if len(over.keys() & {"minSuccesses", "minSuccessRatio"}) == 0 else LOOSE)
+    draft.add(node, _gives(over))
     return None
+
+
+def _gives(over: Body) -> str:
+    """The type of a map's results: with some to spare, there may be nothing in their places."""
+    return LOOSE if over.keys() & {"minSuccesses", "minSuccessRatio"} else LIST
 
 
 def map_of_runs_node(draft: Draft, node: Body) -> None:
@@ -138,7 +143,7 @@ def map_of_runs_node(draft: Draft, node: Body) -> None:
     else:
         task = dice.choice(draft.maker.tasks_of("dynamic"))
         node |= {"task": {"name": task}, "map": {"over": ["a"], **over}, "inputs": {"a": draft.operand(LIST)}}
-    draft.add(node, LIST if len(over.keys() & {"minSuccesses", "minSuccessRatio"}) == 0 else LOOSE)
+    draft.add(node, _gives(over))
 
 
 def call_node(draft: Draft, node: Body) -> None:
