@@ -245,5 +245,5 @@ def test_every_result_is_right_and_only_calls_of_killed_workers_begin_again(
     assert status["phase"] == "Succeeded", status.get("error")
     assert plain(windlass.api, "doom", status["outputs"]["o0"]) == [n * n for n in range(CALLS)]
     assert {call: times for call, times in register.begun.items() if times != 1} == dict.fromkeys(trouble.victims, 2)
-    assert len(trouble.victims) >= CALLS // (10 * BETWEEN) and trouble.operators
+    assert len(trouble.victims) >= max(1, CALLS // (10 * BETWEEN)) and trouble.operators
     print(f"chaos: {CALLS} calls, {len(trouble.victims)} busy workers and {trouble.operators} operators killed")
